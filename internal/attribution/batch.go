@@ -1,0 +1,71 @@
+package attribution
+
+import (
+	"slices"
+	"time"
+
+	"roompulse/internal/audit"
+)
+
+// LogEvidence is what the log of a room says of an event.
+type LogEvidence struct {
+	RoomID string
+	// OwnMembership: the actor joined or left by their own act.
+	OwnMembership bool
+}
+
+// Batch is a window of events with what was found out about each.
+type Batch struct {
+	audit.ReadWindow
+	// Answers and Classes belong to Events, one each.
+	Answers []Answer
+	Classes []audit.Class
+	// Rooms are the rooms of which the events tell something new.
+	Rooms []RoomUpdate
+	// StaleTitles are titles for which earlier answers must be judged again.
+	StaleTitles []string
+	// LogsFrom tells since when the logs of rooms are needed, by room id.
+	LogsFrom map[string]time.Time
+	// GapCause is why the span cannot be called complete, empty if it can.
+	GapCause string
+}
+
+// RoomUpdate is a room as it is known now, and its renamings that may be new.
+type RoomUpdate struct {
+	Room       Room
+	NewRenames []Rename
+}
+
+// NewBatch judges the events of a window. What they tell of rooms goes into
+// rooms first, so that the order of windows makes no difference in the end:
+// what it changes for other windows is in StaleTitles. logs is what the logs of rooms
+// are known to say of these events.
+func NewBatch(read audit.ReadWindow, logs map[int64]LogEvidence, rooms *Rooms) Batch {
+	b := Batch{ReadWindow: read, LogsFrom: map[string]time.Time{}}
+	b.judge(logs, rooms)
+	for _, news := range Gather(b.Events, b.Answers) {
+		room, stale := rooms.Apply(news)
+		b.Rooms = append(b.Rooms, RoomUpdate{room, news.Renames})
+		b.StaleTitles = append(b.StaleTitles, stale...)
+		wantLog(b.LogsFrom, news.RoomID, news.MembersFrom)
+	}
+	if len(b.Rooms) > 0 {
+		b.judge(logs, rooms)
+	}
+	slices.Sort(b.StaleTitles)
+	b.StaleTitles = slices.Compact(b.StaleTitles)
+	for i, a := range b.Answers {
+		rooms.WantLogs(b.LogsFrom, a, b.Events[i].At)
+	}
+	return b
+}
+
+func (b *Batch) judge(logs map[int64]LogEvidence, rooms *Rooms) {
+	b.Answers = make([]Answer, len(b.Events))
+	b.Classes = make([]audit.Class, len(b.Events))
+	for i, e := range b.Events {
+		log := logs[e.ID]
+		b.Answers[i] = Judge(e, log.RoomID, rooms)
+		b.Classes[i] = audit.Classify(e, log.OwnMembership)
+	}
+}

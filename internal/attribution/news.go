@@ -1,0 +1,74 @@
+package attribution
+
+import (
+	"time"
+
+	"roompulse/internal/audit"
+)
+
+// News is what events about a room tell of the room itself.
+type News struct {
+	RoomID  string
+	Title   string // the latest title that an event names, empty if none does
+	TitleAt time.Time
+	Created time.Time // zero unless the room was made
+	Deleted time.Time // zero unless the room was deleted
+	Renames []Rename
+	// MembersFrom is the time of the earliest change of members, zero if there
+	// is none. The events do not say whom they concern, the room's log does.
+	MembersFrom time.Time
+}
+
+// Gather sums up what the events tell of rooms. Only events about a room as a
+// whole tell something; answers are those of Judge for the same events.
+func Gather(events []audit.Event, answers []Answer) []News {
+	var news []News
+	index := map[string]int{}
+	for i, e := range events {
+		if answers[i].Source != SourceTarget {
+			continue
+		}
+		id := answers[i].RoomID
+		at, ok := index[id]
+		if !ok {
+			at = len(news)
+			index[id] = at
+			news = append(news, News{RoomID: id})
+		}
+		news[at].add(e)
+	}
+	return news
+}
+
+func (n *News) add(e audit.Event) {
+	action, _ := audit.LookupAction(e.Kind.ActionID)
+	if concernsSomebody(action.ID) && (n.MembersFrom.IsZero() || e.At.Before(n.MembersFrom)) {
+		n.MembersFrom = e.At
+	}
+	title, named := audit.Title(e.Context.String)
+	switch action.ID {
+	case audit.ActionRoomRenamed, audit.ActionAgentRenamed: // the context has the old title
+		if named {
+			n.Renames = append(n.Renames, Rename{EventID: e.ID, At: e.At, OldTitle: title})
+		}
+		return
+	case audit.ActionRoomCreated, audit.ActionAgentCreated:
+		n.Created = e.At
+	case audit.ActionRoomDeleted, audit.ActionAgentDeleted:
+		n.Deleted = e.At
+	}
+	if named && !e.At.Before(n.TitleAt) {
+		n.Title, n.TitleAt = title, e.At
+	}
+}
+
+// concernsSomebody reports whether such an event is about a person or group
+// whom it does not name.
+func concernsSomebody(action int32) bool {
+	switch action {
+	case audit.ActionRoomUpdateAccessForUser, audit.ActionRoomRemoveUser, audit.ActionRoomCreateUser,
+		audit.ActionRoomGroupAdded, audit.ActionRoomUpdateGroupAccess, audit.ActionRoomGroupRemove, audit.ActionRoomChangeOwner:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,179 @@
+package attribution
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Room is what is known of a room and its titles.
+type Room struct {
+	ID      string
+	Title   string    // the latest known, empty if none is
+	TitleAt time.Time // as of when
+	Created time.Time // zero if unknown
+	Deleted time.Time // zero if it exists
+	Renames []Rename  // by rising time
+}
+
+// Rename is the end of a title.
+type Rename struct {
+	EventID  int64
+	At       time.Time
+	OldTitle string
+}
+
+// clockSlack is allowed between a room's own dates, which have fractions of a
+// second, and its events, which have not.
+const clockSlack = 2 * time.Second
+
+// bore reports whether the room had the title at the given time. At the second
+// of a renaming it has both.
+func (r *Room) bore(title string, at time.Time) bool {
+	if !r.Created.IsZero() && at.Before(r.Created.Add(-clockSlack)) ||
+		!r.Deleted.IsZero() && at.After(r.Deleted.Add(clockSlack)) {
+		return false
+	}
+	var since time.Time
+	for _, rename := range r.Renames {
+		if rename.OldTitle == title && !at.Before(since) && !at.After(rename.At) {
+			return true
+		}
+		since = rename.At
+	}
+	return r.Title == title && !at.Before(since)
+}
+
+// titles are all that the room is known to have had.
+func (r *Room) titles() []string {
+	titles := []string{r.Title}
+	for _, rename := range r.Renames {
+		titles = append(titles, rename.OldTitle)
+	}
+	return titles
+}
+
+// Rooms tells which rooms a portal has and had, and which bore a title when.
+type Rooms struct {
+	byID    map[string]*Room
+	byTitle map[string][]*Room
+}
+
+// NewRooms indexes the rooms of a portal.
+func NewRooms(rooms []Room) *Rooms {
+	r := &Rooms{byID: make(map[string]*Room, len(rooms)), byTitle: make(map[string][]*Room, len(rooms))}
+	for _, room := range rooms {
+		r.Put(room)
+	}
+	return r
+}
+
+// Known reports whether id is a room's.
+func (r *Rooms) Known(id string) bool { return r.byID[id] != nil }
+
+// Bearer returns the one room that bore the title at the given time.
+func (r *Rooms) Bearer(title string, at time.Time) (id string, ok bool) {
+	for _, room := range r.byTitle[title] {
+		if !room.bore(title, at) {
+			continue
+		}
+		if ok {
+			return "", false
+		}
+		id, ok = room.ID, true
+	}
+	return id, ok
+}
+
+// WantLogs notes in logsFrom, by room id, that the logs of all rooms that ever
+// bore the title of an unresolved answer are needed since the given time.
+func (r *Rooms) WantLogs(logsFrom map[string]time.Time, a Answer, at time.Time) {
+	if !a.Unresolved() {
+		return
+	}
+	for _, room := range r.byTitle[a.RoomID] {
+		wantLog(logsFrom, room.ID, at)
+	}
+}
+
+func wantLog(logsFrom map[string]time.Time, roomID string, from time.Time) {
+	if known, ok := logsFrom[roomID]; !from.IsZero() && (!ok || from.Before(known)) {
+		logsFrom[roomID] = from
+	}
+}
+
+// Put adds a room or replaces what is known of it. It returns the titles that
+// another answer may now be true for.
+func (r *Rooms) Put(room Room) (stale []string) {
+	old := r.byID[room.ID]
+	if old == nil {
+		old = &Room{ID: room.ID}
+		r.byID[room.ID] = old
+	} else if old.Title == room.Title && old.Created.Equal(room.Created) && old.Deleted.Equal(room.Deleted) &&
+		slices.Equal(old.Renames, room.Renames) {
+		old.TitleAt = room.TitleAt
+		return nil
+	}
+	stale = append(old.titles(), room.titles()...)
+	*old = room
+	slices.Sort(stale)
+	stale = slices.DeleteFunc(slices.Compact(stale), func(title string) bool { return title == "" })
+	for _, title := range stale {
+		if !slices.Contains(r.byTitle[title], old) {
+			r.byTitle[title] = append(r.byTitle[title], old)
+		}
+	}
+	return stale
+}
+
+// Apply adds what events tell of a room. It returns the room as it is known
+// now and the titles that another answer may now be true for.
+func (r *Rooms) Apply(n News) (room Room, stale []string) {
+	if known := r.byID[n.RoomID]; known != nil {
+		room = *known
+	} else {
+		room.ID = n.RoomID
+	}
+	if n.Title != "" && n.TitleAt.After(room.TitleAt) {
+		room.Title, room.TitleAt = n.Title, n.TitleAt
+	}
+	if room.Created.IsZero() {
+		room.Created = n.Created
+	}
+	if !n.Deleted.IsZero() && (room.TitleAt.IsZero() || !n.Deleted.Before(room.TitleAt) || !room.Deleted.IsZero()) {
+		room.Deleted = n.Deleted
+	}
+	if len(n.Renames) > 0 {
+		renames := slices.Concat(room.Renames, n.Renames)
+		slices.SortFunc(renames, func(a, b Rename) int {
+			return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.EventID, b.EventID))
+		})
+		room.Renames = slices.CompactFunc(renames, func(a, b Rename) bool { return a.EventID == b.EventID })
+	}
+	return room, r.Put(room)
+}
+
+// List notes that the portal's list of rooms has the room as of at. It returns
+// the titles that another answer may now be true for.
+func (r *Rooms) List(id, title string, created, at time.Time) (stale []string) {
+	room := Room{ID: id}
+	if known := r.byID[id]; known != nil {
+		room = *known
+	}
+	room.Title, room.TitleAt, room.Deleted = title, at, time.Time{}
+	if !created.IsZero() {
+		room.Created = created
+	}
+	return r.Put(room)
+}
+
+// Delete notes that the room was gone at the given time.
+func (r *Rooms) Delete(id string, at time.Time) (stale []string) {
+	known := r.byID[id]
+	if known == nil || !known.Deleted.IsZero() {
+		return nil
+	}
+	room := *known
+	room.Deleted = at
+	return r.Put(room)
+}

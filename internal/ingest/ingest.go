@@ -1,0 +1,318 @@
+// Package ingest is the sync use case: it brings a portal's audit trail, rooms,
+// people and members into the warehouse, so that what is there is complete and
+// known to be.
+//
+// State is the set of windows of time that are complete, not a cursor. A run
+// asks for what is missing from that set, newest first. Windows are read in
+// parallel, each page after page until its completeness is proved (read.go),
+// and committed one after another by the one goroutine that owns the Sink.
+// Lists of rooms, people and members are read before the windows when they are
+// due (lists.go); what events do not say is looked up in the logs of rooms
+// afterwards (logs.go).
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"roompulse/internal/attribution"
+	"roompulse/internal/audit"
+)
+
+// Source is the portal. Its errors wrap audit.ErrRefused, ErrNotReadable,
+// ErrGone or ErrUnavailable where they mean that; it repeats requests itself
+// where that may help. It is used by many goroutines at once.
+type Source interface {
+	// Now is the portal's own clock.
+	Now(ctx context.Context) (time.Time, error)
+	// Events lists the events dated from from to to, both included and in
+	// whole seconds, newest first, count of them from startIndex on.
+	Events(ctx context.Context, from, to time.Time, startIndex, count int) (audit.EventPage, error)
+	Rooms(ctx context.Context) ([]audit.Room, error)
+	Members(ctx context.Context, roomID string) (audit.MemberList, error)
+	Accounts(ctx context.Context) ([]audit.Account, error)
+	Group(ctx context.Context, id string) (audit.Group, error)
+	// RoomLog lists a room's log from from to to, newest id first. Zero times are open ends.
+	RoomLog(ctx context.Context, roomID string, from, to time.Time, startIndex, count int) (audit.LogPage, error)
+	Traffic() audit.Traffic
+}
+
+// Sink is the warehouse, locked for this run. It is used by one goroutine.
+type Sink interface {
+	StartRun(ctx context.Context, version string, startedAt, until time.Time) error
+	FinishRun(ctx context.Context, result audit.RunResult) error
+
+	Floor(ctx context.Context) (time.Time, error)
+	SetFloor(ctx context.Context, floor time.Time, oldest bool) error
+	MissingSpans(ctx context.Context, since, until time.Time) ([]audit.Span, error)
+	CommitWindow(ctx context.Context, b attribution.Batch) (newEvents int64, newItems int32, err error)
+
+	TaskTimes(ctx context.Context) (map[string]time.Time, error)
+	FinishTask(ctx context.Context, task string, at time.Time) error
+	KnownRooms(ctx context.Context) ([]attribution.Room, error)
+	PutRooms(ctx context.Context, rooms []audit.Room, at time.Time, known *attribution.Rooms) error
+	PutAccounts(ctx context.Context, accounts []audit.Account, at time.Time) error
+	PutMembers(ctx context.Context, roomID string, list audit.MemberList, at time.Time) error
+	MemberListTimes(ctx context.Context) (map[string]time.Time, error)
+	GroupIDs(ctx context.Context) ([]string, error)
+	PutGroup(ctx context.Context, group audit.Group, at time.Time) error
+
+	PendingLogs(ctx context.Context, events []audit.Event) (map[int64]attribution.LogEvidence, error)
+	LogStates(ctx context.Context) ([]audit.LogState, error)
+	ApplyLog(ctx context.Context, roomID string, entries []audit.LogEntry) (confirmed, contradicted int64, err error)
+	SetLogRead(ctx context.Context, roomID string, span audit.Span) error
+	SetLogRefused(ctx context.Context, roomID string, at time.Time) error
+	JudgeStale(ctx context.Context, judge func(audit.Event) attribution.Answer) error
+	WantLogs(ctx context.Context, from map[string]time.Time) error
+}
+
+// oldest is where a first run's search for events ends: DocSpace is younger.
+var oldest = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// settle is how long before the portal's present a run stops. The portal writes
+// events through a queue, so the last moments fill up late; two minutes make
+// late events rare, and later checks find those that are later still.
+const settle = 2 * time.Minute
+
+// daily is how often lists are read that no event calls for.
+const daily = 24 * time.Hour
+
+// ErrIncomplete says that a run is done, but some data could not be had.
+var ErrIncomplete = errors.New("some data could not be had")
+
+// Options are the wishes for one run.
+type Options struct {
+	Version  string    // of roompulse, for the record
+	Since    time.Time // zero: as far back as the warehouse goes, at first as far as the portal does
+	Parallel int       // how many windows are read at once
+	Logger   *slog.Logger
+	// Progress is called after each commit, from the goroutine of Run. May be nil.
+	Progress func(Progress)
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Task    string    // what is being read
+	Events  int64     // read so far
+	Reached time.Time // the oldest instant from which on windows have been committed, zero at first
+}
+
+// Syncer runs one sync.
+type Syncer struct {
+	source Source
+	sink   Sink
+	opts   Options
+	log    *slog.Logger
+
+	rooms  *attribution.Rooms
+	until  time.Time
+	tasks  map[string]time.Time
+	calls  calls
+	result audit.RunResult
+	// progress is what was last told.
+	progress Progress
+}
+
+// New returns a Syncer for one run.
+func New(source Source, sink Sink, opts Options) *Syncer {
+	opts.Parallel = max(opts.Parallel, 1)
+	return &Syncer{source: source, sink: sink, opts: opts, log: opts.Logger, calls: newCalls()}
+}
+
+// Run brings the warehouse up to the portal's present. It returns what it did,
+// also when it fails; windows that were committed before stay. ErrIncomplete
+// means that all was done that can be done.
+func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
+	now, err := s.source.Now(ctx)
+	if err != nil {
+		return s.result, fmt.Errorf("ask the portal for its time: %w", err)
+	}
+	started := time.Now()
+	s.until = now.Add(-settle).Truncate(time.Second)
+	if err := s.sink.StartRun(ctx, s.opts.Version, now, s.until); err != nil {
+		return s.result, err
+	}
+	err = s.run(ctx)
+	s.finish(ctx, now.Add(time.Since(started)), err)
+	// The record of an interrupted run must land as well.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if recordErr := s.sink.FinishRun(ctx, s.result); recordErr != nil {
+		err = errors.Join(err, recordErr)
+	}
+	return s.result, err
+}
+
+func (s *Syncer) run(ctx context.Context) error {
+	if err := s.probe(ctx); err != nil {
+		return err
+	}
+	since, err := s.since(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := s.sink.KnownRooms(ctx)
+	if err != nil {
+		return err
+	}
+	s.rooms = attribution.NewRooms(known)
+	if s.tasks, err = s.sink.TaskTimes(ctx); err != nil {
+		return err
+	}
+	if err := s.readDueLists(ctx); err != nil {
+		return fmt.Errorf("read lists: %w", err)
+	}
+	missing, err := s.sink.MissingSpans(ctx, since, s.until)
+	if err != nil {
+		return err
+	}
+	if err := s.readWindows(ctx, missing); err != nil {
+		return fmt.Errorf("read events: %w", err)
+	}
+	if err := s.readCalledLists(ctx); err != nil {
+		return fmt.Errorf("read lists: %w", err)
+	}
+	if err := s.judgeStale(ctx); err != nil {
+		return err
+	}
+	if err := s.readLogs(ctx); err != nil {
+		return fmt.Errorf("read logs of rooms: %w", err)
+	}
+	if s.result.Quarantined > 0 {
+		return fmt.Errorf("%w: %d items of the audit trail were not understood and are in quarantine", ErrIncomplete, s.result.Quarantined)
+	}
+	return nil
+}
+
+// finish sums the run up.
+func (s *Syncer) finish(ctx context.Context, at time.Time, err error) {
+	traffic := s.source.Traffic()
+	s.result.FinishedAt = at
+	s.result.Requests, s.result.Retries, s.result.Throttled = int32(traffic.Requests), int32(traffic.Retries), int32(traffic.Throttled) //nolint:gosec // no run sends 2^31 requests
+	switch {
+	case err == nil:
+		s.result.Outcome = audit.RunDone
+		return
+	case errors.Is(err, ErrIncomplete):
+		s.result.Outcome = audit.RunIncomplete
+	case ctx.Err() != nil:
+		s.result.Outcome = audit.RunInterrupted
+	case errors.Is(err, audit.ErrRefused):
+		s.result.Outcome = audit.RunRefused
+	default:
+		s.result.Outcome = audit.RunFailed
+	}
+	s.result.Error = err.Error()
+}
+
+// probe makes sure that the portal filters: without the audit option it answers
+// any question with its twenty newest events.
+func (s *Syncer) probe(ctx context.Context) error {
+	page, err := s.source.Events(ctx, oldest, s.until, 0, 1)
+	if err != nil {
+		return err
+	}
+	return checkFiltered(page, 1)
+}
+
+// since is how far back this run goes, and moves the floor where it must.
+func (s *Syncer) since(ctx context.Context) (time.Time, error) {
+	floor, err := s.sink.Floor(ctx)
+	if err != nil {
+		return floor, err
+	}
+	wish := s.opts.Since
+	switch {
+	case floor.IsZero() && wish.IsZero():
+		return oldest, s.sink.SetFloor(ctx, oldest, true)
+	case floor.IsZero(), !wish.IsZero() && wish.Before(floor):
+		return wish, s.sink.SetFloor(ctx, wish, false)
+	case wish.IsZero():
+		return floor, nil
+	}
+	return wish, nil
+}
+
+// readWindows reads the spans and commits them.
+func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	windows := make(chan audit.Span)
+	// One window may wait while another is committed; more would only take memory.
+	done := make(chan windowRead, 1)
+	group.Go(func() error {
+		defer close(windows)
+		return s.plan(groupCtx, missing, windows)
+	})
+	readers, readersCtx := errgroup.WithContext(groupCtx)
+	for range s.opts.Parallel {
+		readers.Go(func() error { return s.readPlanned(readersCtx, windows, done) })
+	}
+	group.Go(func() error {
+		defer close(done)
+		return readers.Wait()
+	})
+	group.Go(func() error {
+		for read := range done {
+			if err := s.commit(groupCtx, read); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func (s *Syncer) commit(ctx context.Context, read windowRead) error {
+	logs, err := s.sink.PendingLogs(ctx, read.Events)
+	if err != nil {
+		return err
+	}
+	batch := attribution.NewBatch(read.ReadWindow, logs, s.rooms)
+	batch.GapCause = read.gapCause
+	s.calls.add(batch)
+	newEvents, newItems, err := s.sink.CommitWindow(ctx, batch)
+	if err != nil {
+		return err
+	}
+	if read.gapCause != "" {
+		s.log.WarnContext(ctx, "gap", slog.Time("from", read.From), slog.Time("to", read.To), slog.String("cause", read.gapCause))
+	} else {
+		s.result.Windows++
+	}
+	s.result.EventsListed += int64(len(read.Events))
+	s.result.EventsNew += newEvents
+	s.result.Quarantined += newItems
+	s.log.DebugContext(ctx, "window stored", slog.Time("from", read.From), slog.Time("to", read.To), slog.Int64("new", newEvents))
+	if s.progress.Reached.IsZero() || read.From.Before(s.progress.Reached) {
+		s.progress.Reached = read.From
+	}
+	s.tell("events")
+	return nil
+}
+
+// judgeStale judges events anew whose title more has become known of since.
+func (s *Syncer) judgeStale(ctx context.Context) error {
+	s.tell("rooms of events")
+	logsFrom := map[string]time.Time{}
+	err := s.sink.JudgeStale(ctx, func(e audit.Event) attribution.Answer {
+		answer := attribution.Judge(e, "", s.rooms)
+		s.rooms.WantLogs(logsFrom, answer, e.At)
+		return answer
+	})
+	if err != nil {
+		return err
+	}
+	return s.sink.WantLogs(ctx, logsFrom)
+}
+
+func (s *Syncer) tell(task string) {
+	s.progress.Task, s.progress.Events = task, s.result.EventsListed
+	if s.opts.Progress != nil {
+		s.opts.Progress(s.progress)
+	}
+}

@@ -1,0 +1,100 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"roompulse/internal/audit"
+)
+
+const (
+	logPage = 100
+	// confirmShare bounds what is spent on logs that nothing calls for, in
+	// requests per request for windows: they only confirm what titles say.
+	confirmShare = 4
+)
+
+// readLogs reads logs of rooms: first those without which events of a room are
+// not understood (who was added, which of two rooms of one title), then, once
+// a day and within a quarter of the run's requests, the others, those unread longest first.
+func (s *Syncer) readLogs(ctx context.Context) error {
+	budget := s.source.Traffic().Requests / confirmShare
+	states, err := s.sink.LogStates(ctx)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(states, func(a, b audit.LogState) int {
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.RoomID, b.RoomID))
+	})
+	var wanted, others []logRead
+	for _, state := range states {
+		switch {
+		case !state.WantedFrom.IsZero():
+			wanted = append(wanted, logRead{state, audit.Span{From: state.WantedFrom, To: s.until}})
+		case s.until.Sub(later(state.Until, state.RefusedAt)) >= daily:
+			others = append(others, logRead{state, audit.Span{From: state.Until, To: s.until}})
+		}
+	}
+	if err := parallel(ctx, s.opts.Parallel, wanted, s.readLog); err != nil {
+		return err
+	}
+	if !s.due(taskLogs, time.Time{}) {
+		return nil
+	}
+	spent := s.source.Traffic().Requests
+	err = parallel(ctx, s.opts.Parallel, others, func(ctx context.Context, r logRead, put putFunc) error {
+		if s.source.Traffic().Requests-spent >= budget {
+			return nil
+		}
+		return s.readLog(ctx, r, put)
+	})
+	if err != nil {
+		return err
+	}
+	return s.finishTask(ctx, taskLogs)
+}
+
+// logRead is a span of a room's log to read.
+type logRead struct {
+	state audit.LogState
+	span  audit.Span
+}
+
+// readLog reads a room's log for a span. The log is ordered by event id, and
+// new entries push the older ones down: what is read twice does no harm.
+func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
+	id := r.state.RoomID
+	for start := 0; ; {
+		page, err := s.source.RoomLog(ctx, id, r.span.From, r.span.To, start, logPage)
+		if errors.Is(err, audit.ErrNotReadable) || errors.Is(err, audit.ErrGone) {
+			s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
+			return put(func(ctx context.Context) error { return s.sink.SetLogRefused(ctx, id, s.until) })
+		}
+		if err != nil {
+			return err
+		}
+		if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries) }); err != nil {
+			return err
+		}
+		start += page.Rows
+		if page.Rows == 0 || start >= page.Total {
+			break
+		}
+	}
+	read := r.span
+	if !r.state.Until.IsZero() && !r.state.Until.Before(read.From) { // one span with what was read before
+		read.From = earlier(read.From, r.state.From)
+	}
+	return put(func(ctx context.Context) error { return s.sink.SetLogRead(ctx, id, read) })
+}
+
+func (s *Syncer) applyLog(ctx context.Context, roomID string, entries []audit.LogEntry) error {
+	confirmed, contradicted, err := s.sink.ApplyLog(ctx, roomID, entries)
+	s.result.TitlesConfirmed += confirmed
+	s.result.TitlesContradicted += contradicted
+	return err
+}

@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"roompulse/db"
+	"roompulse/internal/attribution"
+	"roompulse/internal/audit"
+)
+
+// Reader reads what reports about one portal rest on.
+type Reader struct {
+	store  *Store
+	portal Portal
+}
+
+// Reader returns a reader for reports about a portal.
+func (s *Store) Reader(p Portal) *Reader { return &Reader{s, p} }
+
+// Coverage says for which time the portal's events are complete.
+func (r *Reader) Coverage(ctx context.Context) (audit.Coverage, error) {
+	return coverage(ctx, r.store.q, r.portal)
+}
+
+// InactiveFacts reads what a report of inactive members rests on: all rooms,
+// all members as of the window's end, and what they did in the window.
+func (r *Reader) InactiveFacts(ctx context.Context, w audit.Window, filter audit.Filter) (audit.Facts, error) {
+	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) (err error) {
+		if facts.Rooms, err = roomFacts(ctx, q, r.portal); err != nil {
+			return err
+		}
+		facts.Members, err = memberFacts(ctx, q, r.portal, w, filter)
+		return err
+	})
+}
+
+// ActivityFacts reads what everybody did in every room in the window.
+func (r *Reader) ActivityFacts(ctx context.Context, w audit.Window) (audit.Facts, error) {
+	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) (err error) {
+		if facts.Rooms, err = roomFacts(ctx, q, r.portal); err != nil {
+			return err
+		}
+		facts.Activity, err = activityFacts(ctx, q, r.portal, w)
+		return err
+	})
+}
+
+// snapshot reads facts from one state of the database, whatever a sync does meanwhile.
+func (r *Reader) snapshot(ctx context.Context, w audit.Window, read func(*db.Queries, *audit.Facts) error) (audit.Facts, error) {
+	facts := audit.Facts{Portal: r.portal.Host}
+	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, r.store.pool, opts, func(tx pgx.Tx) (err error) {
+		q := r.store.q.WithTx(tx)
+		if facts.Coverage, err = coverage(ctx, q, r.portal); err != nil {
+			return err
+		}
+		if facts.Events, err = eventFacts(ctx, q, r.portal, w); err != nil {
+			return err
+		}
+		return read(q, &facts)
+	})
+	if err != nil {
+		return audit.Facts{}, fmt.Errorf("read the warehouse: %w", err)
+	}
+	return facts, nil
+}
+
+func coverage(ctx context.Context, q *db.Queries, p Portal) (audit.Coverage, error) {
+	row, err := q.GetPortalByHost(ctx, p.Host)
+	if err != nil {
+		return audit.Coverage{}, fmt.Errorf("read the portal: %w", err)
+	}
+	c := audit.Coverage{Floor: zeroTime(row.FloorAt), FloorIsOldest: row.FloorIsOldest}
+	spans, err := q.ListCompleteSpans(ctx, p.ID)
+	if err != nil {
+		return c, fmt.Errorf("read what is complete: %w", err)
+	}
+	c.Complete = toSpans(spans, func(r db.ListCompleteSpansRow) (time.Time, time.Time) { return r.SpanFrom, r.SpanTo })
+	gaps, err := q.ListGaps(ctx, p.ID)
+	if err != nil {
+		return c, fmt.Errorf("read gaps: %w", err)
+	}
+	for _, g := range gaps {
+		gap := audit.Gap{
+			ID: g.GapID, Span: audit.Span{From: g.GapFrom.UTC(), To: g.GapTo.UTC()},
+			Cause: g.Cause, FoundAt: g.FoundAt.UTC(), Accepted: g.AcceptedAt != nil,
+		}
+		if g.AcceptReason != nil {
+			gap.AcceptReason = *g.AcceptReason
+		}
+		c.Gaps = append(c.Gaps, gap)
+	}
+	oldest, err := q.GetOldestEvent(ctx, p.ID)
+	if err != nil {
+		return c, fmt.Errorf("read the date of the oldest event: %w", err)
+	}
+	if !oldest.IsZero() {
+		c.OldestEvent = oldest.UTC()
+	}
+	return c, nil
+}
+
+func eventFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) (audit.EventFacts, error) {
+	head, days, tail := w.Parts()
+	rows, err := q.ListEventCounts(ctx, db.ListEventCountsParams{
+		PortalID: p.ID, FirstDay: days.From, LastDay: days.To,
+		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
+	})
+	if err != nil {
+		return audit.EventFacts{}, fmt.Errorf("count events: %w", err)
+	}
+	var facts audit.EventFacts
+	for _, row := range rows {
+		facts.Events += row.Events
+		switch attribution.Source(row.RoomSource) {
+		case attribution.SourceUnresolved, attribution.SourceUnplacedMove:
+			if audit.Class(row.Class).Counts() {
+				facts.Unattributed += row.Events
+			}
+		case attribution.SourceEntryNearby, attribution.SourceTitle:
+			facts.Inferred += row.Events
+		}
+	}
+	facts.Quarantined, err = q.CountQuarantined(ctx, db.CountQuarantinedParams{PortalID: p.ID, Since: w.From, Until: w.To})
+	if err != nil {
+		return facts, fmt.Errorf("count quarantined items: %w", err)
+	}
+	return facts, nil
+}
+
+func roomFacts(ctx context.Context, q *db.Queries, p Portal) ([]audit.RoomFacts, error) {
+	rows, err := q.ListRooms(ctx, p.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read rooms: %w", err)
+	}
+	facts := make([]audit.RoomFacts, len(rows))
+	for i, r := range rows {
+		facts[i] = audit.RoomFacts{
+			ID: r.RoomID, Title: r.Title, Created: zeroTime(r.CreatedAt), Deleted: zeroTime(r.DeletedAt), Archived: r.IsArchived,
+			MembersSince: zeroTime(r.MembersSince), MembersAt: zeroTime(r.MembersAt), UnreadableSince: zeroTime(r.UnreadableSince),
+		}
+	}
+	return facts, nil
+}
+
+func memberFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter) ([]audit.MemberFacts, error) {
+	head, days, tail := w.Parts()
+	arg := db.ListMemberActivityParams{
+		PortalID: p.ID, Everyone: audit.GroupEveryone,
+		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
+		Until: w.To, UntilDay: w.To.UTC().Truncate(24 * time.Hour), FirstDay: days.From, LastDay: days.To,
+		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
+	}
+	for _, class := range []audit.Class{audit.ClassView, audit.ClassEdit, audit.ClassManage} {
+		if filter.Counts(class) {
+			arg.Classes = append(arg.Classes, int16(class))
+		}
+	}
+	rows, err := q.ListMemberActivity(ctx, arg)
+	if err != nil {
+		return nil, fmt.Errorf("read members and their activity: %w", err)
+	}
+	facts := make([]audit.MemberFacts, len(rows))
+	for i, r := range rows {
+		facts[i] = audit.MemberFacts{
+			RoomID: r.RoomID, AccountID: r.AccountID, Name: r.Name, Status: audit.AccountStatus(r.Status), Guest: r.IsGuest,
+			Registered: zeroTime(r.RegisteredAt), Access: audit.Access(r.Access), Owner: r.IsOwner,
+			JoinedAt: r.JoinedAt.UTC(), JoinedAfter: r.JoinedAfter.UTC(),
+			Events: r.Events, DoubtfulEvents: r.DoubtfulEvents, LastActiveAt: r.LastActiveAt.UTC(), LastSeenAt: r.LastSeenAt.UTC(),
+		}
+		if r.Email != nil {
+			facts[i].Email = *r.Email
+		}
+	}
+	return facts, nil
+}
+
+func activityFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) ([]audit.ActivityFacts, error) {
+	head, days, tail := w.Parts()
+	rows, err := q.ListActivity(ctx, db.ListActivityParams{
+		PortalID: p.ID, Everyone: audit.GroupEveryone, Until: w.To, FirstDay: days.From, LastDay: days.To,
+		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read activity: %w", err)
+	}
+	facts := make([]audit.ActivityFacts, len(rows))
+	for i, r := range rows {
+		facts[i] = audit.ActivityFacts{
+			RoomID: r.RoomID, Title: r.Title, AccountID: r.AccountID, Name: r.Name, Member: r.IsMember,
+			Views: r.Views, Edits: r.Edits, Manages: r.Manages, ActiveDays: r.ActiveDays,
+			FirstAt: r.FirstAt.UTC(), LastAt: r.LastAt.UTC(),
+		}
+	}
+	return facts, nil
+}

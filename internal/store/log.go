@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"roompulse/db"
+	"roompulse/internal/attribution"
+	"roompulse/internal/audit"
+)
+
+// LogStates returns the rooms that have a log, those that exist no more left out.
+func (w *Writer) LogStates(ctx context.Context) ([]audit.LogState, error) {
+	rows, err := w.q.ListRooms(ctx, w.Portal.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read rooms: %w", err)
+	}
+	var states []audit.LogState
+	for _, r := range rows {
+		if r.IsThirdParty || r.ListedAt == nil || r.DeletedAt != nil {
+			continue
+		}
+		states = append(states, audit.LogState{
+			RoomID: r.RoomID, WantedFrom: zeroTime(r.LogWantedFrom),
+			From: zeroTime(r.LogFrom), Until: zeroTime(r.LogUntil), RefusedAt: zeroTime(r.LogRefusedAt),
+		})
+	}
+	return states, nil
+}
+
+// SetLogRead records that the room's log has been read for the span.
+func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span) error {
+	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		key, err := w.roomKey(ctx, q, roomID)
+		if err != nil {
+			return err
+		}
+		if err := q.SetRoomLog(ctx, db.SetRoomLogParams{PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To}); err != nil {
+			return err
+		}
+		return q.DateRoomMembers(ctx, db.DateRoomMembersParams{PortalID: w.Portal.ID, RoomKey: key})
+	})
+	if err != nil {
+		return fmt.Errorf("record that the log of room %s was read: %w", roomID, err)
+	}
+	return nil
+}
+
+// SetLogRefused records that the portal does not show the room's log.
+func (w *Writer) SetLogRefused(ctx context.Context, roomID string, at time.Time) error {
+	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		key, err := w.roomKey(ctx, q, roomID)
+		if err != nil {
+			return err
+		}
+		return q.SetRoomLogRefused(ctx, db.SetRoomLogRefusedParams{PortalID: w.Portal.ID, RoomKey: key, RefusedAt: at})
+	})
+	if err != nil {
+		return fmt.Errorf("record that the log of room %s was refused: %w", roomID, err)
+	}
+	return nil
+}
+
+// ApplyLog stores what entries of a room's log say: the room of the events with
+// their ids, and who was added or removed. Entries whose event is not here wait for it.
+func (w *Writer) ApplyLog(ctx context.Context, roomID string, entries []audit.LogEntry) (confirmed, contradicted int64, err error) {
+	byID := make(map[int64]audit.LogEntry, len(entries))
+	for _, e := range entries {
+		if e.EventID != 0 { // before DocSpace 3.6 entries have no ids
+			byID[e.EventID] = e
+		}
+	}
+	if len(byID) == 0 {
+		return 0, 0, nil
+	}
+	err = w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		confirmed, contradicted = 0, 0
+		key, err := w.roomKey(ctx, q, roomID)
+		if err != nil {
+			return err
+		}
+		if err := w.addMembershipChanges(ctx, q, key, byID); err != nil {
+			return err
+		}
+		pending := make([]int64, 0, len(byID))
+		for id := range byID {
+			pending = append(pending, id)
+		}
+		slices.Sort(pending)
+		held, err := q.ListEventsByID(ctx, db.ListEventsByIDParams{PortalID: w.Portal.ID, EventIDs: pending})
+		if err != nil {
+			return fmt.Errorf("look up events: %w", err)
+		}
+		var changes []change
+		for _, row := range held {
+			c := change{eventPlace: placeOf(row)}
+			c.now = c.place
+			entry := byID[row.EventID]
+			switch was := attribution.Source(row.RoomSource); was {
+			case attribution.SourcePayload, attribution.SourceTarget, attribution.SourceHistory:
+			default:
+				if was == attribution.SourceTitle {
+					if c.room == key {
+						confirmed++
+					} else {
+						contradicted++
+					}
+				}
+				c.now.room, c.now.source = key, attribution.SourceHistory
+			}
+			if ownMembership(entry) && c.class == audit.ClassNone && isJoinOrLeave(row.ActionID) {
+				c.now.class = audit.ClassManage
+			}
+			if c.now != c.place {
+				changes = append(changes, c)
+			}
+			at, _ := slices.BinarySearch(pending, row.EventID)
+			pending = slices.Delete(pending, at, at+1)
+		}
+		if err := q.AddPendingHistory(ctx, db.AddPendingHistoryParams{PortalID: w.Portal.ID, EventIDs: pending, RoomKey: key}); err != nil {
+			return fmt.Errorf("keep entries without events: %w", err)
+		}
+		return w.reattribute(ctx, q, changes)
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("store the log of room %s: %w", roomID, err)
+	}
+	return confirmed, contradicted, nil
+}
+
+// PendingLogs returns what logs have said of the given events before they were here.
+func (w *Writer) PendingLogs(ctx context.Context, events []audit.Event) (map[int64]attribution.LogEvidence, error) {
+	ids := make([]int64, len(events))
+	for i := range events {
+		ids[i] = events[i].ID
+	}
+	rows, err := w.q.ListPendingHistory(ctx, db.ListPendingHistoryParams{PortalID: w.Portal.ID, EventIDs: ids})
+	if err != nil {
+		return nil, fmt.Errorf("read log entries that wait for events: %w", err)
+	}
+	logs := make(map[int64]attribution.LogEvidence, len(rows))
+	for _, row := range rows {
+		logs[row.EventID] = attribution.LogEvidence{RoomID: row.RoomID, OwnMembership: row.OwnMembership}
+	}
+	return logs, nil
+}
+
+func isJoinOrLeave(action int32) bool {
+	return action == audit.ActionRoomCreateUser || action == audit.ActionRoomRemoveUser
+}
+
+func ownMembership(e audit.LogEntry) bool { return e.AccountID != "" && e.AccountID == e.ActorID }
+
+func (w *Writer) addMembershipChanges(ctx context.Context, q *db.Queries, room int32, entries map[int64]audit.LogEntry) error {
+	arg := db.AddMembershipChangesParams{PortalID: w.Portal.ID, RoomKey: room}
+	for id, e := range entries {
+		if e.AccountID == "" && e.GroupID == "" {
+			continue
+		}
+		arg.EventIDs = append(arg.EventIDs, id)
+		arg.Occurred = append(arg.Occurred, e.At)
+		arg.ActionIDs = append(arg.ActionIDs, e.ActionID)
+		arg.ActorIDs = append(arg.ActorIDs, e.ActorID)
+		arg.AccountIDs = append(arg.AccountIDs, e.AccountID)
+		arg.GroupIDs = append(arg.GroupIDs, e.GroupID)
+	}
+	if err := q.AddMembershipChanges(ctx, arg); err != nil {
+		return fmt.Errorf("store changes of members: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"roompulse/db"
+	"roompulse/internal/attribution"
+	"roompulse/internal/audit"
+)
+
+// KnownRooms returns all rooms with what is known of their titles.
+func (w *Writer) KnownRooms(ctx context.Context) ([]attribution.Room, error) {
+	rows, err := w.q.ListRooms(ctx, w.Portal.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read rooms: %w", err)
+	}
+	renames, err := w.q.ListRoomRenames(ctx, w.Portal.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read renamings of rooms: %w", err)
+	}
+	byRoom := map[string][]attribution.Rename{}
+	for _, r := range renames {
+		byRoom[r.RoomID] = append(byRoom[r.RoomID], attribution.Rename{EventID: r.EventID, At: r.RenamedAt.UTC(), OldTitle: r.OldTitle})
+	}
+	rooms := make([]attribution.Room, len(rows))
+	for i, row := range rows {
+		rooms[i] = attribution.Room{
+			ID: row.RoomID, Title: row.Title, TitleAt: zeroTime(row.TitleAt),
+			Created: zeroTime(row.CreatedAt), Deleted: zeroTime(row.DeletedAt), Renames: byRoom[row.RoomID],
+		}
+	}
+	return rooms, nil
+}
+
+// putRoomUpdates stores what a window's events tell of rooms.
+func (w *Writer) putRoomUpdates(ctx context.Context, q *db.Queries, b attribution.Batch) error {
+	for _, u := range b.Rooms {
+		key := w.keys.rooms[roomID{id: u.Room.ID}]
+		err := q.SetRoomKnown(ctx, db.SetRoomKnownParams{
+			PortalID: w.Portal.ID, RoomKey: key, Title: u.Room.Title, TitleAt: nullTime(u.Room.TitleAt),
+			CreatedAt: nullTime(u.Room.Created), DeletedAt: nullTime(u.Room.Deleted),
+		})
+		if err != nil {
+			return fmt.Errorf("update room %s: %w", u.Room.ID, err)
+		}
+		if len(u.NewRenames) == 0 {
+			continue
+		}
+		arg := db.AddRoomRenamesParams{PortalID: w.Portal.ID, RoomKey: key}
+		for _, r := range u.NewRenames {
+			arg.EventIDs = append(arg.EventIDs, r.EventID)
+			arg.RenamedAt = append(arg.RenamedAt, r.At)
+			arg.OldTitles = append(arg.OldTitles, r.OldTitle)
+		}
+		if err := q.AddRoomRenames(ctx, arg); err != nil {
+			return fmt.Errorf("add renamings of room %s: %w", u.Room.ID, err)
+		}
+	}
+	if err := w.wantLogs(ctx, q, b.LogsFrom); err != nil {
+		return err
+	}
+	return w.setContextsStale(ctx, q, b.StaleTitles)
+}
+
+func (w *Writer) setContextsStale(ctx context.Context, q *db.Queries, titles []string) error {
+	if len(titles) == 0 {
+		return nil
+	}
+	if err := q.SetContextsStale(ctx, db.SetContextsStaleParams{PortalID: w.Portal.ID, Titles: titles}); err != nil {
+		return fmt.Errorf("mark contexts to judge again: %w", err)
+	}
+	return nil
+}
+
+// PutRooms stores the portal's list of rooms as of at. Rooms that are not on it
+// any more are deleted. It returns the rooms as they are known now.
+func (w *Writer) PutRooms(ctx context.Context, rooms []audit.Room, at time.Time, known *attribution.Rooms) error {
+	return w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		ids := map[roomID]bool{}
+		for _, r := range rooms {
+			ids[roomID{id: r.ID}] = true
+		}
+		if err := w.roomKeys(ctx, q, ids); err != nil {
+			return err
+		}
+		var stale []string
+		for _, r := range rooms {
+			err := q.SetRoomListed(ctx, db.SetRoomListedParams{
+				PortalID: w.Portal.ID, RoomKey: w.keys.rooms[roomID{id: r.ID}], Title: r.Title, ListedAt: at, RoomType: r.Type,
+				IsArchived: r.Archived, IsThirdParty: r.ThirdParty, CreatedAt: nullTime(r.Created),
+			})
+			if err != nil {
+				return fmt.Errorf("store room %s: %w", r.ID, err)
+			}
+			stale = append(stale, known.List(r.ID, r.Title, r.Created, at)...)
+		}
+		gone, err := q.SetRoomsGone(ctx, db.SetRoomsGoneParams{PortalID: w.Portal.ID, ListedAt: at})
+		if err != nil {
+			return fmt.Errorf("mark rooms that are gone: %w", err)
+		}
+		for _, id := range gone {
+			stale = append(stale, known.Delete(id, at)...)
+		}
+		return w.setContextsStale(ctx, q, stale)
+	})
+}
+
+// WantLogs notes since when the logs of rooms are needed, by room id.
+func (w *Writer) WantLogs(ctx context.Context, from map[string]time.Time) error {
+	return w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		ids := map[roomID]bool{}
+		for id := range from {
+			ids[roomID{id: id}] = true
+		}
+		if err := w.roomKeys(ctx, q, ids); err != nil {
+			return err
+		}
+		return w.wantLogs(ctx, q, from)
+	})
+}
+
+func (w *Writer) wantLogs(ctx context.Context, q *db.Queries, from map[string]time.Time) error {
+	if len(from) == 0 {
+		return nil
+	}
+	arg := db.WantRoomLogsParams{PortalID: w.Portal.ID}
+	for id, at := range from {
+		arg.RoomKeys = append(arg.RoomKeys, w.keys.rooms[roomID{id: id}])
+		arg.WantedFrom = append(arg.WantedFrom, at)
+	}
+	if err := q.WantRoomLogs(ctx, arg); err != nil {
+		return fmt.Errorf("ask for logs of rooms: %w", err)
+	}
+	return nil
+}

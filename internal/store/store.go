@@ -1,0 +1,164 @@
+// Package store is the only door to PostgreSQL: connections, migrations, locks,
+// transactions, and the mapping between rows and audit types.
+//
+// Reports read through Store. All that sync writes goes through a Writer, which
+// holds the portal's lock on the connection that it writes with.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"roompulse/db"
+	"roompulse/internal/audit"
+)
+
+// oldestServer is the oldest PostgreSQL that has what the queries use:
+// multiranges came with 14, and 15 is the oldest that is tested.
+const oldestServer = 15
+
+// Errors that callers tell apart.
+var (
+	ErrUnreachable  = errors.New("the database cannot be reached")
+	ErrNotMigrated  = errors.New("the database is not migrated")
+	ErrTooNew       = errors.New("the database is newer than this roompulse")
+	ErrLocked       = errors.New("another run holds the lock")
+	ErrNoPortal     = errors.New("no such portal in the database")
+	ErrPortalMoved  = errors.New("the portal is known under another host")
+	ErrOldServer    = errors.New("the PostgreSQL server is too old")
+	ErrPooled       = errors.New("the connection goes through a transaction pooler")
+	ErrRestored     = errors.New("the portal gives its event ids anew")
+	errNoConnection = errors.New("no connection")
+)
+
+// Store reads the warehouse. It is safe for concurrent use.
+type Store struct {
+	pool *pgxpool.Pool
+	q    *db.Queries
+}
+
+// Open connects to the database at url, in any form that libpq takes. It does
+// not look at the schema; see CheckSchema.
+func Open(ctx context.Context, url string) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read DATABASE_URL: %w", hidePassword(err))
+	}
+	cfg.ConnConfig.RuntimeParams["application_name"] = "roompulse"
+	// Cached plans of prepared statements outlive migrations in long runs; the
+	// queries are few and heavy, so describing each anew costs nothing that counts.
+	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	// A cancelled query is cancelled on the server, and its connection lives on.
+	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 5 * time.Second}
+	}
+	cfg.MaxConns = 4
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the database: %w", hidePassword(err))
+	}
+	s := &Store{pool: pool, q: db.New(pool)}
+	if err := s.checkServer(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close closes all connections.
+func (s *Store) Close() { s.pool.Close() }
+
+func (s *Store) checkServer(ctx context.Context) error {
+	var version int
+	if err := s.pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::integer").Scan(&version); err != nil {
+		if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+			return fmt.Errorf("%w; is it running, and is DATABASE_URL right? %w", ErrUnreachable, hidePassword(err))
+		}
+		return fmt.Errorf("ask the database for its version: %w", err)
+	}
+	if version/10000 < oldestServer {
+		return fmt.Errorf("%w: it is version %d, roompulse needs %d or newer", ErrOldServer, version/10000, oldestServer)
+	}
+	return nil
+}
+
+// hidePassword is for errors of parsing and connecting. pgx masks passwords in
+// them as well as it can; what its masking does not know is cut.
+func hidePassword(err error) error {
+	if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
+		return errors.New(parse.Error())
+	}
+	return err
+}
+
+// Portal is a portal that the warehouse has.
+type Portal struct {
+	ID      int32
+	Host    string // base URL
+	OwnerID string
+}
+
+// Portals returns all portals, by host.
+func (s *Store) Portals(ctx context.Context) ([]Portal, error) {
+	rows, err := s.q.ListPortals(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list portals: %w", err)
+	}
+	portals := make([]Portal, len(rows))
+	for i, row := range rows {
+		portals[i] = toPortal(row)
+	}
+	return portals, nil
+}
+
+// Portal returns the portal at host; ErrNoPortal if it was never synced.
+func (s *Store) Portal(ctx context.Context, host string) (Portal, error) {
+	row, err := s.q.GetPortalByHost(ctx, host)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Portal{}, fmt.Errorf("%w: %s; run `roompulse sync` first", ErrNoPortal, host)
+	}
+	if err != nil {
+		return Portal{}, fmt.Errorf("look up portal %s: %w", host, err)
+	}
+	return toPortal(row), nil
+}
+
+func toPortal(row db.Portal) Portal {
+	p := Portal{ID: row.PortalID, Host: row.Host}
+	if row.OwnerAccountID != nil {
+		p.OwnerID = *row.OwnerAccountID
+	}
+	return p
+}
+
+// Unknown times are zero in Go and null in the database.
+
+func zeroTime(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+func nullTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func toSpans[R any](rows []R, ends func(R) (from, to time.Time)) []audit.Span {
+	spans := make([]audit.Span, len(rows))
+	for i, row := range rows {
+		from, to := ends(row)
+		spans[i] = audit.Span{From: from.UTC(), To: to.UTC()}
+	}
+	return spans
+}

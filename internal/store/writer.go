@@ -1,0 +1,249 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	_ "embed"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"roompulse/db"
+	"roompulse/internal/audit"
+)
+
+// Advisory locks are two numbers: one of these, and the portal's id. Numbers
+// are never given a new meaning.
+const (
+	lockPortals int32 = 7300 // making a portal; its second number is 0
+	lockSync    int32 = 7301 // writing a portal's data
+)
+
+//go:embed staging.sql
+var stagingSQL string
+
+// Writer writes the data of one portal. It holds the portal's lock on the one
+// connection that it writes with: who loses the lock cannot write any more.
+// It is for one goroutine.
+type Writer struct {
+	Portal Portal
+
+	conn  *pgxpool.Conn
+	pid   uint32
+	q     *db.Queries
+	keys  keys
+	runID int32
+}
+
+// OpenWriter takes the lock of the portal at host, whose owner has the given
+// account id, and adds the portal if it is new. It returns ErrLocked if
+// somebody else holds the lock and ErrPortalMoved if another host has the same owner.
+func (s *Store) OpenWriter(ctx context.Context, host, ownerID string, now time.Time) (*Writer, error) {
+	portal, err := s.ensurePortal(ctx, host, ownerID, now)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the database: %w", hidePassword(err))
+	}
+	w := &Writer{Portal: portal, conn: conn, pid: conn.Conn().PgConn().PID(), q: db.New(conn), keys: newKeys()}
+	if err := w.lock(ctx); err != nil {
+		w.drop()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (s *Store) ensurePortal(ctx context.Context, host, ownerID string, now time.Time) (Portal, error) {
+	var portal Portal
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		q := s.q.WithTx(tx)
+		row, err := q.GetPortalByHost(ctx, host)
+		if err == nil {
+			portal = toPortal(row)
+			return nil
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("look up portal %s: %w", host, err)
+		}
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, 0)", lockPortals); err != nil {
+			return fmt.Errorf("lock the list of portals: %w", err)
+		}
+		moved, err := q.GetPortalByOwner(ctx, ownerID)
+		switch {
+		case err == nil && moved.Host == host: // somebody else added it just now
+			portal = toPortal(moved)
+			return nil
+		case err == nil:
+			return fmt.Errorf("%w: the owner of %s is the owner of %s; if the portal has moved, run `roompulse portal rename %s %s`",
+				ErrPortalMoved, host, moved.Host, moved.Host, host)
+		case !errors.Is(err, pgx.ErrNoRows):
+			return fmt.Errorf("look up the portal's owner: %w", err)
+		}
+		row, err = q.CreatePortal(ctx, db.CreatePortalParams{Host: host, OwnerAccountID: ownerID, CreatedAt: now})
+		if err != nil {
+			return fmt.Errorf("add portal %s: %w", host, err)
+		}
+		portal = toPortal(row)
+		return nil
+	})
+	return portal, err
+}
+
+// lock takes the portal's lock and makes the session ready.
+func (w *Writer) lock(ctx context.Context) error {
+	var pid uint32
+	if err := w.conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+		return fmt.Errorf("look at the connection: %w", err)
+	}
+	if pid != w.pid { // what answered is not what we connected to
+		return fmt.Errorf("%w, which can neither hold a lock nor a temporary table: let DATABASE_URL name the server itself, or a pool in session mode", ErrPooled)
+	}
+	var locked bool
+	if err := w.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", lockSync, w.Portal.ID).Scan(&locked); err != nil {
+		return fmt.Errorf("lock portal %s: %w", w.Portal.Host, err)
+	}
+	if !locked {
+		return fmt.Errorf("%w of portal %s: a sync is running", ErrLocked, w.Portal.Host)
+	}
+	if _, err := w.conn.Exec(ctx, stagingSQL); err != nil {
+		return fmt.Errorf("make the staging table: %w", err)
+	}
+	return nil
+}
+
+// Close gives the lock back.
+func (w *Writer) Close() { w.drop() }
+
+// drop ends the connection instead of pooling it: that frees the lock and the
+// staging table whatever state the session is in.
+func (w *Writer) drop() {
+	if w.conn == nil {
+		return
+	}
+	conn := w.conn.Hijack()
+	w.conn = nil
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // a broken connection has lost its lock already
+}
+
+// lastWords is how long a transaction may go on after its context is
+// cancelled: one that has begun is brought to its end, since breaking it off
+// would cost the connection and with it the record of the interruption.
+const lastWords = 8 * time.Second
+
+// inTx runs f in one transaction. If it fails, what was learned of keys in it is forgotten.
+func (w *Writer) inTx(ctx context.Context, f func(ctx context.Context, q *db.Queries) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := outlive(ctx, lastWords)
+	defer cancel()
+	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error { return f(ctx, w.q.WithTx(tx)) })
+	if err != nil {
+		w.keys = newKeys()
+	}
+	return err
+}
+
+// outlive returns a context that is cancelled a while after its parent.
+func outlive(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() { time.AfterFunc(d, cancel) })
+	return ctx, func() { stop(); cancel() }
+}
+
+// StartRun records that a run begins. until is the end of what it will ask for.
+func (w *Writer) StartRun(ctx context.Context, version string, startedAt, until time.Time) error {
+	id, err := w.q.StartRun(ctx, db.StartRunParams{
+		PortalID: w.Portal.ID, Version: version, StartedAt: startedAt, UntilAt: &until,
+	})
+	if err != nil {
+		return fmt.Errorf("record the start of the run: %w", err)
+	}
+	w.runID = id
+	return nil
+}
+
+// FinishRun records how the run that StartRun began has ended.
+func (w *Writer) FinishRun(ctx context.Context, r audit.RunResult) error {
+	err := w.q.FinishRun(ctx, db.FinishRunParams{
+		PortalID: w.Portal.ID, RunID: w.runID, FinishedAt: r.FinishedAt, Outcome: string(r.Outcome), Error: r.Error,
+		Requests: r.Requests, Retries: r.Retries, Throttled: r.Throttled, Windows: r.Windows,
+		EventsListed: r.EventsListed, EventsNew: r.EventsNew, EventsLate: r.EventsLate,
+		MaxLateSeconds: int64(r.MaxLate / time.Second), Quarantined: r.Quarantined,
+		TitlesConfirmed: r.TitlesConfirmed, TitlesContradicted: r.TitlesContradicted,
+	})
+	if err != nil {
+		return fmt.Errorf("record the end of the run: %w", err)
+	}
+	return nil
+}
+
+// Floor returns how far back sync goes, zero before the first run.
+func (w *Writer) Floor(ctx context.Context) (floor time.Time, err error) {
+	row, err := w.q.GetPortalByHost(ctx, w.Portal.Host)
+	if err != nil {
+		return floor, fmt.Errorf("read the floor: %w", err)
+	}
+	return zeroTime(row.FloorAt), nil
+}
+
+// SetFloor sets how far back sync goes. oldest says that it is as far as the
+// portal goes, not an administrator's wish.
+func (w *Writer) SetFloor(ctx context.Context, floor time.Time, oldest bool) error {
+	err := w.q.SetPortalFloor(ctx, db.SetPortalFloorParams{PortalID: w.Portal.ID, FloorAt: floor, FloorIsOldest: oldest})
+	if err != nil {
+		return fmt.Errorf("set the floor: %w", err)
+	}
+	return nil
+}
+
+// MissingSpans returns what of [since, until) is neither complete nor a known
+// gap, newest first.
+func (w *Writer) MissingSpans(ctx context.Context, since, until time.Time) ([]audit.Span, error) {
+	if !since.Before(until) {
+		return nil, nil
+	}
+	rows, err := w.q.ListMissingSpans(ctx, db.ListMissingSpansParams{PortalID: w.Portal.ID, Since: since, Until: until})
+	if err != nil {
+		return nil, fmt.Errorf("read what is missing: %w", err)
+	}
+	return toSpans(rows, func(r db.ListMissingSpansRow) (time.Time, time.Time) { return r.SpanFrom, r.SpanTo }), nil
+}
+
+// TaskTimes returns when the tasks that are not done on every run were last done.
+func (w *Writer) TaskTimes(ctx context.Context) (map[string]time.Time, error) {
+	rows, err := w.q.ListTasks(ctx, w.Portal.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read when tasks were done: %w", err)
+	}
+	times := make(map[string]time.Time, len(rows))
+	for _, row := range rows {
+		times[row.Task] = row.DoneAt.UTC()
+	}
+	return times, nil
+}
+
+// FinishTask records that a task was done as of the given time.
+func (w *Writer) FinishTask(ctx context.Context, task string, at time.Time) error {
+	if err := w.q.FinishTask(ctx, db.FinishTaskParams{PortalID: w.Portal.ID, Task: task, DoneAt: at}); err != nil {
+		return fmt.Errorf("record that %s was done: %w", task, err)
+	}
+	return nil
+}
+
+func (w *Writer) addGap(ctx context.Context, q *db.Queries, span audit.Span, cause string, foundAt time.Time) error {
+	err := q.AddGap(ctx, db.AddGapParams{
+		PortalID: w.Portal.ID, GapFrom: span.From, GapTo: span.To, Cause: cause, FoundAt: foundAt,
+	})
+	if err != nil {
+		return fmt.Errorf("record a gap: %w", err)
+	}
+	return nil
+}

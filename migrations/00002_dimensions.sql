@@ -1,0 +1,200 @@
+-- +goose Up
+
+CREATE TABLE account (
+    portal_id      integer NOT NULL,
+    account_key    integer NOT NULL,
+    account_id     text NOT NULL,
+    name           text NOT NULL DEFAULT '',
+    email          text,
+    status         smallint NOT NULL DEFAULT 0 CHECK (status BETWEEN 0 AND 4),
+    is_guest       boolean NOT NULL DEFAULT false,
+    is_owner       boolean NOT NULL DEFAULT false,
+    registered_at  timestamptz,
+    listed_at      timestamptz,
+    event_name     text,
+    PRIMARY KEY (portal_id, account_key),
+    UNIQUE (portal_id, account_id)
+);
+
+COMMENT ON TABLE account IS 'People of a portal (users, guests, deleted ones) and the ids that stand for nobody; kept after deletion';
+COMMENT ON COLUMN account.portal_id IS 'Portal of the account';
+COMMENT ON COLUMN account.account_key IS 'Key of the account within its portal';
+COMMENT ON COLUMN account.account_id IS 'The portal''s own id of the account';
+COMMENT ON COLUMN account.name IS 'Display name, from the list of people, else from the last event seen first';
+COMMENT ON COLUMN account.email IS 'E-mail address from the list of people; null if never listed';
+COMMENT ON COLUMN account.status IS '0 seen as an actor only, 1 active, 2 disabled, 3 deleted (gone from the list of people), 4 invitation not accepted yet';
+COMMENT ON COLUMN account.is_guest IS 'True for guests (isVisitor)';
+COMMENT ON COLUMN account.is_owner IS 'True for the owner of the portal';
+COMMENT ON COLUMN account.registered_at IS 'When the account was made, UTC, from the list of people';
+COMMENT ON COLUMN account.listed_at IS 'Portal time, UTC, of the last list of people that had the account; null if none had';
+COMMENT ON COLUMN account.event_name IS 'The name that most events of the account were listed with; audit_event.actor_name holds others';
+
+CREATE TABLE kind (
+    portal_id    integer NOT NULL,
+    kind_key     integer NOT NULL,
+    fingerprint  uuid NOT NULL,
+    action_id    integer NOT NULL,
+    type         smallint,
+    product      smallint,
+    location     smallint,
+    entries      smallint[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (portal_id, kind_key),
+    UNIQUE (portal_id, fingerprint)
+);
+
+COMMENT ON TABLE kind IS 'What the portal lists about the sort of act; depends on the action and the portal''s version';
+COMMENT ON COLUMN kind.portal_id IS 'Portal of the events';
+COMMENT ON COLUMN kind.kind_key IS 'Key of the kind within its portal';
+COMMENT ON COLUMN kind.fingerprint IS 'Hash of all other values, for look-ups';
+COMMENT ON COLUMN kind.action_id IS 'Action (actionId), 0 if the event has none';
+COMMENT ON COLUMN kind.type IS 'DocSpace''s number of the type of action (actionType)';
+COMMENT ON COLUMN kind.product IS 'DocSpace''s number of the product';
+COMMENT ON COLUMN kind.location IS 'DocSpace''s number of the location (module before DocSpace 3.5)';
+COMMENT ON COLUMN kind.entries IS 'DocSpace''s numbers of the kinds of entry: 1 file, 2 folder, 23 user, 24 group, 25 room, 26 tag, 27 agent';
+
+CREATE TABLE client (
+    portal_id    integer NOT NULL,
+    client_key   integer NOT NULL,
+    fingerprint  uuid NOT NULL,
+    ip           text,
+    country      text,
+    city         text,
+    browser      text,
+    platform     text,
+    PRIMARY KEY (portal_id, client_key),
+    UNIQUE (portal_id, fingerprint)
+);
+
+COMMENT ON TABLE client IS 'Where acts came from: address, place and browser. All null: the portal did it by itself';
+COMMENT ON COLUMN client.portal_id IS 'Portal of the events';
+COMMENT ON COLUMN client.client_key IS 'Key of the client within its portal';
+COMMENT ON COLUMN client.fingerprint IS 'Hash of all other values, for look-ups';
+COMMENT ON COLUMN client.ip IS 'Address as the portal lists it: of IPv6 only the first group';
+COMMENT ON COLUMN client.country IS 'English name of the country by the portal''s own look-up; empty if it does not know';
+COMMENT ON COLUMN client.city IS 'City by the portal''s own look-up; empty if it does not know';
+COMMENT ON COLUMN client.browser IS 'Browser and its version';
+COMMENT ON COLUMN client.platform IS 'Operating system and its version';
+
+CREATE TABLE page (
+    portal_id    integer NOT NULL,
+    page_key     integer NOT NULL,
+    fingerprint  uuid NOT NULL,
+    url          text NOT NULL,
+    PRIMARY KEY (portal_id, page_key),
+    UNIQUE (portal_id, fingerprint)
+);
+
+COMMENT ON TABLE page IS 'Pages that acts were done on';
+COMMENT ON COLUMN page.portal_id IS 'Portal of the events';
+COMMENT ON COLUMN page.page_key IS 'Key of the page within its portal';
+COMMENT ON COLUMN page.fingerprint IS 'Hash of the URL, for look-ups';
+COMMENT ON COLUMN page.url IS 'URL without query, fragment and anything after /s/: these carry secrets';
+
+CREATE TABLE context (
+    portal_id    integer NOT NULL,
+    context_key  integer NOT NULL,
+    fingerprint  uuid NOT NULL,
+    context      text NOT NULL,
+    title        text,
+    is_stale     boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (portal_id, context_key),
+    UNIQUE (portal_id, fingerprint)
+);
+
+CREATE INDEX context_title ON context (portal_id, md5(title)) WHERE title IS NOT NULL;
+
+COMMENT ON TABLE context IS 'Where in the portal acts were done, in words of the portal''s language';
+COMMENT ON COLUMN context.portal_id IS 'Portal of the events';
+COMMENT ON COLUMN context.context_key IS 'Key of the context within its portal';
+COMMENT ON COLUMN context.fingerprint IS 'Hash of the text, for look-ups';
+COMMENT ON COLUMN context.context IS 'The text as listed, such as "Rooms: Tender"';
+COMMENT ON COLUMN context.title IS 'What follows the first ": ", the title of a room at the event''s time; null if the text names no room';
+COMMENT ON COLUMN context.is_stale IS 'True: more is known of who bore the title when, and the events of this context are yet to be judged again';
+
+CREATE TABLE room (
+    portal_id         integer NOT NULL,
+    room_key          integer NOT NULL,
+    is_unresolved     boolean NOT NULL DEFAULT false,
+    room_id           text NOT NULL,
+    title             text NOT NULL DEFAULT '',
+    title_at          timestamptz,
+    room_type         smallint,
+    is_archived       boolean NOT NULL DEFAULT false,
+    is_third_party    boolean NOT NULL DEFAULT false,
+    created_at        timestamptz,
+    deleted_at        timestamptz,
+    listed_at         timestamptz,
+    members_since     timestamptz,
+    members_at        timestamptz,
+    unreadable_since  timestamptz,
+    log_wanted_from   timestamptz,
+    log_from          timestamptz,
+    log_until         timestamptz,
+    log_refused_at    timestamptz,
+    PRIMARY KEY (portal_id, room_key),
+    UNIQUE (portal_id, is_unresolved, room_id)
+);
+
+COMMENT ON TABLE room IS 'Rooms and AI agents, kept after deletion, and titles that events name and no single room bore then';
+COMMENT ON COLUMN room.portal_id IS 'Portal of the room';
+COMMENT ON COLUMN room.room_key IS 'Key of the room within its portal';
+COMMENT ON COLUMN room.is_unresolved IS 'True: no room, only a title that events name and no single room bore then';
+COMMENT ON COLUMN room.room_id IS 'The portal''s own id of the room, text; of an unresolved row the title';
+COMMENT ON COLUMN room.title IS 'Latest title known';
+COMMENT ON COLUMN room.title_at IS 'As of when the title is known, UTC';
+COMMENT ON COLUMN room.room_type IS 'DocSpace''s number: 1 forms, 2 editing, 5 custom, 6 public, 8 data room, 9 agent; null if never listed';
+COMMENT ON COLUMN room.is_archived IS 'True if the room lay in the archive when last listed';
+COMMENT ON COLUMN room.is_third_party IS 'True for rooms in third-party storage, which have no log';
+COMMENT ON COLUMN room.created_at IS 'When the room was made, UTC; null if unknown';
+COMMENT ON COLUMN room.deleted_at IS 'When the room was deleted, UTC: the event''s time, else the first list that lacked it; null if it exists';
+COMMENT ON COLUMN room.listed_at IS 'Portal time, UTC, of the last list of rooms that had it; null if none had';
+COMMENT ON COLUMN room.members_since IS 'Portal time, UTC, of the first list of members read; before it, members are as that list says, walked back through the log';
+COMMENT ON COLUMN room.members_at IS 'Portal time, UTC, of the last list of members read; null if none was';
+COMMENT ON COLUMN room.unreadable_since IS 'Portal time, UTC, since which the portal shows no members of the room; null if it does';
+COMMENT ON COLUMN room.log_wanted_from IS 'From when on the room''s log is needed to tell what events do not say, UTC; null if it is not';
+COMMENT ON COLUMN room.log_from IS 'Start of the span for which the room''s log has been read, UTC; null if it never was';
+COMMENT ON COLUMN room.log_until IS 'End of the span for which the room''s log has been read, UTC';
+COMMENT ON COLUMN room.log_refused_at IS 'When the portal last refused the room''s log, UTC; null if it did not';
+
+CREATE TABLE room_rename (
+    portal_id   integer NOT NULL,
+    event_id    bigint NOT NULL,
+    room_key    integer NOT NULL,
+    renamed_at  timestamptz NOT NULL,
+    old_title   text NOT NULL,
+    PRIMARY KEY (portal_id, event_id)
+);
+
+COMMENT ON TABLE room_rename IS 'Renamings of rooms: between two of them a room bore the old title of the second';
+COMMENT ON COLUMN room_rename.portal_id IS 'Portal of the room';
+COMMENT ON COLUMN room_rename.event_id IS 'Audit event of the renaming';
+COMMENT ON COLUMN room_rename.room_key IS 'Room that was renamed';
+COMMENT ON COLUMN room_rename.renamed_at IS 'Time of the event, UTC';
+COMMENT ON COLUMN room_rename.old_title IS 'Title until then, from the event''s context';
+
+CREATE TABLE people_group (
+    portal_id   integer NOT NULL,
+    group_key   integer NOT NULL,
+    group_id    text NOT NULL,
+    name        text NOT NULL DEFAULT '',
+    read_at     timestamptz,
+    PRIMARY KEY (portal_id, group_key),
+    UNIQUE (portal_id, group_id)
+);
+
+COMMENT ON TABLE people_group IS 'Groups of people; a group may hold a right in a room';
+COMMENT ON COLUMN people_group.portal_id IS 'Portal of the group';
+COMMENT ON COLUMN people_group.group_key IS 'Key of the group within its portal';
+COMMENT ON COLUMN people_group.group_id IS 'The portal''s own id of the group';
+COMMENT ON COLUMN people_group.name IS 'Latest name known';
+COMMENT ON COLUMN people_group.read_at IS 'Portal time, UTC, of the last reading of its members; null if none';
+
+-- +goose Down
+DROP TABLE people_group;
+DROP TABLE room_rename;
+DROP TABLE room;
+DROP TABLE context;
+DROP TABLE page;
+DROP TABLE client;
+DROP TABLE kind;
+DROP TABLE account;

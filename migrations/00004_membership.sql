@@ -1,0 +1,96 @@
+-- +goose Up
+
+-- Spans are [valid_from, valid_to). A span begins at -infinity where the first
+-- list of members already had the member: nothing says since when.
+
+CREATE TABLE room_member (
+    portal_id    integer NOT NULL,
+    room_key     integer NOT NULL,
+    account_key  integer NOT NULL,
+    valid_from   timestamptz NOT NULL,
+    valid_to     timestamptz NOT NULL DEFAULT 'infinity',
+    joined_at    timestamptz NOT NULL,
+    joined_after timestamptz NOT NULL,
+    access       smallint NOT NULL,
+    is_owner     boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (portal_id, room_key, account_key, valid_from)
+);
+
+COMMENT ON TABLE room_member IS 'People with a right of their own in a room, over time';
+COMMENT ON COLUMN room_member.portal_id IS 'Portal of the room';
+COMMENT ON COLUMN room_member.room_key IS 'Room';
+COMMENT ON COLUMN room_member.account_key IS 'Member';
+COMMENT ON COLUMN room_member.valid_from IS 'First moment the right is known to hold, UTC; -infinity: since before it was first listed';
+COMMENT ON COLUMN room_member.valid_to IS 'First moment it is known to hold no more, UTC; infinity: it holds';
+COMMENT ON COLUMN room_member.joined_at IS 'Start of the membership, whatever rights it has had since, UTC; as exact as valid_from';
+COMMENT ON COLUMN room_member.joined_after IS 'Last moment it is known not to have begun yet, UTC; equals joined_at where the moment is known';
+COMMENT ON COLUMN room_member.access IS 'DocSpace''s number of the right: 1 owner, 2 viewer, 5 reviewer, 6 commenter, 7 form filler, 8 custom filter, 9 room manager, 10 editor, 11 content creator';
+COMMENT ON COLUMN room_member.is_owner IS 'True for the owner of the room';
+
+CREATE TABLE room_group (
+    portal_id    integer NOT NULL,
+    room_key     integer NOT NULL,
+    group_key    integer NOT NULL,
+    valid_from   timestamptz NOT NULL,
+    valid_to     timestamptz NOT NULL DEFAULT 'infinity',
+    joined_at    timestamptz NOT NULL,
+    joined_after timestamptz NOT NULL,
+    access       smallint NOT NULL,
+    PRIMARY KEY (portal_id, room_key, group_key, valid_from)
+);
+
+COMMENT ON TABLE room_group IS 'Groups with a right in a room, over time';
+COMMENT ON COLUMN room_group.portal_id IS 'Portal of the room';
+COMMENT ON COLUMN room_group.room_key IS 'Room';
+COMMENT ON COLUMN room_group.group_key IS 'Group';
+COMMENT ON COLUMN room_group.valid_from IS 'First moment the right is known to hold, UTC; -infinity: since before it was first listed';
+COMMENT ON COLUMN room_group.valid_to IS 'First moment it is known to hold no more, UTC; infinity: it holds';
+COMMENT ON COLUMN room_group.joined_at IS 'Start of the membership, whatever rights it has had since, UTC; as exact as valid_from';
+COMMENT ON COLUMN room_group.joined_after IS 'Last moment it is known not to have begun yet, UTC; equals joined_at where the moment is known';
+COMMENT ON COLUMN room_group.access IS 'DocSpace''s number of the right, as in room_member';
+
+CREATE TABLE group_member (
+    portal_id    integer NOT NULL,
+    group_key    integer NOT NULL,
+    account_key  integer NOT NULL,
+    valid_from   timestamptz NOT NULL,
+    valid_to     timestamptz NOT NULL DEFAULT 'infinity',
+    joined_after timestamptz NOT NULL,
+    PRIMARY KEY (portal_id, group_key, account_key, valid_from)
+);
+
+COMMENT ON TABLE group_member IS 'People of a group, over time; the system group Everyone has no rows';
+COMMENT ON COLUMN group_member.portal_id IS 'Portal of the group';
+COMMENT ON COLUMN group_member.group_key IS 'Group';
+COMMENT ON COLUMN group_member.account_key IS 'Member';
+COMMENT ON COLUMN group_member.valid_from IS 'First moment they are known to belong to it, UTC; -infinity: since before it was first read';
+COMMENT ON COLUMN group_member.valid_to IS 'First moment they are known to belong to it no more, UTC; infinity: they do';
+COMMENT ON COLUMN group_member.joined_after IS 'Last moment they are known not to have belonged to it yet, UTC; equals valid_from where the moment is known';
+
+CREATE TABLE membership_change (
+    portal_id    integer NOT NULL,
+    event_id     bigint NOT NULL,
+    room_key     integer NOT NULL,
+    occurred_at  timestamptz NOT NULL,
+    action_id    integer NOT NULL,
+    actor_id     text NOT NULL,
+    account_id   text,
+    group_id     text,
+    PRIMARY KEY (portal_id, event_id)
+);
+
+COMMENT ON TABLE membership_change IS 'Changes of members as the logs of rooms tell them; the audit event of the same id names the room only';
+COMMENT ON COLUMN membership_change.portal_id IS 'Portal of the room';
+COMMENT ON COLUMN membership_change.event_id IS 'Audit event of the change';
+COMMENT ON COLUMN membership_change.room_key IS 'Room';
+COMMENT ON COLUMN membership_change.occurred_at IS 'When, UTC';
+COMMENT ON COLUMN membership_change.action_id IS 'Action: 5075 right changed, 5084 removed, 5085 added, 5094, 5095, 5096 the same for groups, 5159 owner changed';
+COMMENT ON COLUMN membership_change.actor_id IS 'Account id of who did it';
+COMMENT ON COLUMN membership_change.account_id IS 'Account id of whom it concerns; null if it concerns a group';
+COMMENT ON COLUMN membership_change.group_id IS 'Id of the group it concerns; null if it concerns a person';
+
+-- +goose Down
+DROP TABLE membership_change;
+DROP TABLE group_member;
+DROP TABLE room_group;
+DROP TABLE room_member;

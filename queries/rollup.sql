@@ -1,0 +1,48 @@
+-- name: DeleteRoomDays :exec
+-- Clears the way for a recount of the given rows.
+DELETE FROM room_day AS d
+USING (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@account_keys::integer[]) AS account_key,
+        unnest(@days::date[]) AS day
+) AS t
+WHERE d.portal_id = @portal_id AND d.room_key = t.room_key AND d.account_key = t.account_key AND d.day = t.day;
+
+-- name: RecountRoomDays :exec
+-- Counts the given rows anew from raw events; rows that come to nothing stay
+-- away. since and until enclose all the days, so that the events are found by
+-- their time. A subtraction would not do: it keeps a wrong first and last.
+INSERT INTO room_day (
+    portal_id, room_key, account_key, day, views, edits, manages,
+    view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
+)
+SELECT
+    e.portal_id, e.room_key, e.account_key, t.day,
+    nullif(count(*) FILTER (WHERE e.class = 1), 0),
+    nullif(count(*) FILTER (WHERE e.class = 2), 0),
+    nullif(count(*) FILTER (WHERE e.class = 3), 0),
+    min(e.occurred_at) FILTER (WHERE e.class = 1), max(e.occurred_at) FILTER (WHERE e.class = 1),
+    min(e.occurred_at) FILTER (WHERE e.class = 2), max(e.occurred_at) FILTER (WHERE e.class = 2),
+    min(e.occurred_at) FILTER (WHERE e.class = 3), max(e.occurred_at) FILTER (WHERE e.class = 3)
+FROM audit_event AS e
+INNER JOIN (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@account_keys::integer[]) AS account_key,
+        unnest(@days::date[]) AS day
+) AS t ON t.room_key = e.room_key AND t.account_key = e.account_key AND t.day = (e.occurred_at AT TIME ZONE 'UTC')::date
+WHERE e.portal_id = @portal_id AND e.occurred_at >= @since AND e.occurred_at < @until AND e.class > 0
+GROUP BY e.portal_id, e.room_key, e.account_key, t.day
+ORDER BY e.portal_id, e.room_key, e.account_key, t.day;
+
+-- name: AddToEventDays :exec
+-- Adds differences, negative ones too.
+INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
+SELECT
+    @portal_id::integer, unnest(@days::date[]), unnest(@room_sources::smallint[]),
+    unnest(@classes::smallint[]), unnest(@events::bigint[])
+ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events;
+
+-- name: DeleteEmptyEventDays :exec
+DELETE FROM event_day WHERE portal_id = @portal_id AND events = 0 AND day = ANY(@days::date[]);

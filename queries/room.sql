@@ -1,0 +1,113 @@
+-- name: ListRooms :many
+-- All rooms, unresolved titles left out.
+SELECT * FROM room WHERE portal_id = @portal_id AND NOT is_unresolved ORDER BY room_id;
+
+-- name: ListRoomRenames :many
+-- By room, oldest first.
+SELECT r.room_id, rr.event_id, rr.renamed_at, rr.old_title
+FROM room_rename AS rr
+INNER JOIN room AS r ON r.portal_id = rr.portal_id AND r.room_key = rr.room_key
+WHERE rr.portal_id = @portal_id
+ORDER BY rr.room_key, rr.renamed_at, rr.event_id;
+
+-- name: AddRoomRenames :exec
+INSERT INTO room_rename (portal_id, event_id, room_key, renamed_at, old_title)
+SELECT
+    @portal_id::integer, unnest(@event_ids::bigint[]), @room_key::integer,
+    unnest(@renamed_at::timestamptz[]), unnest(@old_titles::text[])
+ON CONFLICT DO NOTHING;
+
+-- name: AddRooms :many
+-- Gives keys to rooms, or to unresolved titles, new ones to those not met before.
+WITH wanted AS (
+    SELECT unnest(@room_ids::text[]) AS room_id
+),
+added AS (
+    INSERT INTO room AS a (portal_id, room_key, is_unresolved, room_id, title)
+    SELECT
+        @portal_id::integer,
+        (SELECT coalesce(max(o.room_key), 0) FROM room AS o WHERE o.portal_id = @portal_id::integer)
+            + row_number() OVER (ORDER BY w.room_id),
+        @is_unresolved::boolean, w.room_id, CASE WHEN @is_unresolved THEN w.room_id ELSE '' END
+    FROM wanted AS w
+    WHERE NOT EXISTS (
+        SELECT FROM room AS o
+        WHERE o.portal_id = @portal_id::integer AND o.is_unresolved = @is_unresolved::boolean AND o.room_id = w.room_id
+    )
+    RETURNING a.room_key, a.room_id
+)
+SELECT room_key, room_id FROM added
+UNION ALL
+SELECT o.room_key, o.room_id
+FROM room AS o
+WHERE o.portal_id = @portal_id::integer AND o.is_unresolved = @is_unresolved::boolean AND o.room_id = ANY(@room_ids::text[]);
+
+-- name: SetRoomListed :exec
+-- What the portal's list says of a room, as of listed_at. A room that is listed exists.
+UPDATE room
+SET title = @title,
+    title_at = @listed_at::timestamptz,
+    room_type = @room_type::smallint,
+    is_archived = @is_archived,
+    is_third_party = @is_third_party,
+    created_at = @created_at,
+    deleted_at = NULL,
+    listed_at = @listed_at::timestamptz
+WHERE portal_id = @portal_id AND room_key = @room_key;
+
+-- name: SetRoomsGone :many
+-- Rooms that the list of listed_at lacked are deleted, at the time of their
+-- event if there was one.
+UPDATE room
+SET deleted_at = @listed_at::timestamptz
+WHERE portal_id = @portal_id
+    AND NOT is_unresolved
+    AND listed_at < @listed_at
+    AND deleted_at IS NULL
+RETURNING room_id;
+
+-- name: SetRoomKnown :exec
+-- What events tell of a room: its latest title and its dates.
+UPDATE room
+SET title = @title, title_at = @title_at, created_at = @created_at, deleted_at = @deleted_at
+WHERE portal_id = @portal_id AND room_key = @room_key;
+
+-- name: WantRoomLogs :exec
+-- Asks for the logs of rooms from the given times on.
+UPDATE room AS r
+SET log_wanted_from = least(r.log_wanted_from, w.wanted_from)
+FROM (SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@wanted_from::timestamptz[]) AS wanted_from) AS w
+WHERE r.portal_id = @portal_id AND r.room_key = w.room_key AND NOT r.is_third_party;
+
+-- name: SetRoomLog :exec
+-- The span for which a room's log has been read.
+UPDATE room
+SET log_from = @log_from::timestamptz, log_until = @log_until::timestamptz, log_wanted_from = NULL, log_refused_at = NULL
+WHERE portal_id = @portal_id AND room_key = @room_key;
+
+-- name: SetRoomLogRefused :exec
+UPDATE room
+SET log_refused_at = @refused_at::timestamptz, log_wanted_from = NULL
+WHERE portal_id = @portal_id AND room_key = @room_key;
+
+-- name: SetContextsStale :exec
+-- Marks the contexts with one of the titles: more is known of who bore them.
+-- The index has hashes, since titles can be too long for it.
+UPDATE context AS c
+SET is_stale = true
+FROM (SELECT unnest(@titles::text[]) AS title) AS t
+WHERE c.portal_id = @portal_id AND md5(c.title) = md5(t.title) AND c.title = t.title AND NOT c.is_stale;
+
+-- name: ListStaleContexts :many
+SELECT context_key, context FROM context WHERE portal_id = @portal_id AND is_stale ORDER BY context_key;
+
+-- name: SetContextFresh :exec
+UPDATE context SET is_stale = false WHERE portal_id = @portal_id AND context_key = @context_key;
+
+-- name: ListMemberListTimes :many
+-- The rooms that the last list of rooms had, and when their members were read
+-- last or found unreadable; year 1 if never.
+SELECT room_id, coalesce(members_at, unreadable_since, '0001-01-01 00:00:00+00')::timestamptz AS members_at
+FROM room
+WHERE portal_id = @portal_id AND NOT is_unresolved AND listed_at IS NOT NULL AND deleted_at IS NULL
+ORDER BY room_id;

@@ -1,0 +1,98 @@
+-- name: StartRun :one
+INSERT INTO sync_run (portal_id, run_id, version, started_at, until_at)
+SELECT @portal_id, coalesce(max(run_id), 0) + 1, @version, @started_at, @until_at
+FROM sync_run
+WHERE portal_id = @portal_id
+RETURNING run_id;
+
+-- name: FinishRun :exec
+UPDATE sync_run
+SET finished_at = @finished_at::timestamptz,
+    outcome = @outcome,
+    error = nullif(@error::text, ''),
+    requests = @requests,
+    retries = @retries,
+    throttled = @throttled,
+    windows = @windows,
+    events_listed = @events_listed,
+    events_new = @events_new,
+    events_late = @events_late,
+    max_late_seconds = @max_late_seconds,
+    quarantined = @quarantined,
+    titles_confirmed = @titles_confirmed,
+    titles_contradicted = @titles_contradicted
+WHERE portal_id = @portal_id AND run_id = @run_id;
+
+-- name: ListRuns :many
+-- The latest runs, newest first.
+SELECT *
+FROM sync_run
+WHERE portal_id = @portal_id
+ORDER BY run_id DESC
+LIMIT @max_rows;
+
+-- name: AddWindow :exec
+INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
+VALUES (@portal_id, @window_from, @window_to, @rows, @oldest_at, @read_at, @read_at, @run_id);
+
+-- name: ListCompleteSpans :many
+-- The complete spans, neighbours joined, oldest first.
+SELECT lower(r)::timestamptz AS span_from, upper(r)::timestamptz AS span_to
+FROM (
+    SELECT unnest(range_agg(tstzrange(window_from, window_to))) AS r
+    FROM sync_window
+    WHERE portal_id = @portal_id
+) AS spans
+ORDER BY 1;
+
+-- name: ListMissingSpans :many
+-- What of [since, until) is neither complete nor known not to be had, newest first.
+SELECT lower(r)::timestamptz AS span_from, upper(r)::timestamptz AS span_to
+FROM (
+    SELECT unnest(
+        tstzmultirange(tstzrange(@since::timestamptz, @until::timestamptz))
+        - coalesce((
+            SELECT range_agg(tstzrange(w.window_from, w.window_to))
+            FROM sync_window AS w
+            WHERE w.portal_id = @portal_id
+        ), '{}'::tstzmultirange)
+        - coalesce((
+            SELECT range_agg(tstzrange(g.gap_from, g.gap_to))
+            FROM sync_gap AS g
+            WHERE g.portal_id = @portal_id
+        ), '{}'::tstzmultirange)
+    ) AS r
+) AS spans
+ORDER BY 1 DESC;
+
+-- name: ListGaps :many
+SELECT * FROM sync_gap WHERE portal_id = @portal_id ORDER BY gap_from;
+
+-- name: AddGap :exec
+INSERT INTO sync_gap (portal_id, gap_id, gap_from, gap_to, cause, found_at, tried_at)
+SELECT @portal_id, coalesce(max(gap_id), 0) + 1, @gap_from, @gap_to, @cause, @found_at, @found_at
+FROM sync_gap
+WHERE portal_id = @portal_id;
+
+-- name: GetOldestEvent :one
+-- Date of the oldest event held; year 1 if there is none.
+SELECT coalesce(min(oldest_at), '0001-01-01 00:00:00+00')::timestamptz AS oldest_at FROM sync_window WHERE portal_id = @portal_id;
+
+-- name: AddQuarantined :execrows
+INSERT INTO quarantine (portal_id, sha256, body, reason, run_id, window_from, window_to)
+VALUES (@portal_id, @sha256, @body, @reason, @run_id, @window_from, @window_to)
+ON CONFLICT DO NOTHING;
+
+-- name: CountQuarantined :one
+-- Items in quarantine from windows that touch [since, until).
+SELECT count(*)
+FROM quarantine
+WHERE portal_id = @portal_id AND window_from < @until AND window_to > @since;
+
+-- name: ListTasks :many
+SELECT task, done_at FROM sync_task WHERE portal_id = @portal_id;
+
+-- name: FinishTask :exec
+INSERT INTO sync_task (portal_id, task, done_at)
+VALUES (@portal_id, @task, @done_at)
+ON CONFLICT (portal_id, task) DO UPDATE SET done_at = excluded.done_at;
