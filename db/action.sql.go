@@ -22,6 +22,35 @@ func (q *Queries) AddUnknownActions(ctx context.Context, actionIds []int32) erro
 	return err
 }
 
+const listUnknownActions = `-- name: ListUnknownActions :many
+SELECT DISTINCT k.action_id
+FROM kind AS k
+INNER JOIN action AS a ON a.action_id = k.action_id
+WHERE k.portal_id = $1 AND NOT a.is_known
+ORDER BY k.action_id
+`
+
+// Ids of actions that a portal has listed and roompulse does not know.
+func (q *Queries) ListUnknownActions(ctx context.Context, portalID int32) ([]int32, error) {
+	rows, err := q.db.Query(ctx, listUnknownActions, portalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var action_id int32
+		if err := rows.Scan(&action_id); err != nil {
+			return nil, err
+		}
+		items = append(items, action_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const loadActions = `-- name: LoadActions :exec
 INSERT INTO action AS a (action_id, name, product, location, type, entries, is_tracked, class, is_known)
 SELECT

@@ -45,6 +45,42 @@ type CopyStagedEventsParams struct {
 	Extra       json.RawMessage
 }
 
+const countHeld = `-- name: CountHeld :one
+SELECT
+    (
+        SELECT count(*) FROM audit_event AS e
+        WHERE e.portal_id = $1 AND e.occurred_at BETWEEN $2 AND $3
+    ) + (
+        SELECT count(*) FROM quarantine AS q
+        WHERE q.portal_id = $1 AND q.window_from >= $2 AND q.window_to <= $3
+    ) AS held,
+    coalesce((
+        SELECT min(w.checked_at) FROM sync_window AS w
+        WHERE w.portal_id = $1 AND w.window_from < $3 AND w.window_to > $2
+    ), '0001-01-01 00:00:00+00')::timestamptz AS checked_at
+`
+
+type CountHeldParams struct {
+	PortalID int32
+	Since    time.Time
+	Until    time.Time
+}
+
+type CountHeldRow struct {
+	Held      int32
+	CheckedAt time.Time
+}
+
+// How many rows the portal should list for a closed span: the events held, and
+// the items in quarantine from windows inside it. checked_at is when the part
+// that has been waiting longest was last checked.
+func (q *Queries) CountHeld(ctx context.Context, arg CountHeldParams) (CountHeldRow, error) {
+	row := q.db.QueryRow(ctx, countHeld, arg.PortalID, arg.Since, arg.Until)
+	var i CountHeldRow
+	err := row.Scan(&i.Held, &i.CheckedAt)
+	return i, err
+}
+
 const deletePendingHistory = `-- name: DeletePendingHistory :exec
 DELETE FROM history_pending WHERE portal_id = $1 AND event_id = ANY($2::bigint[])
 `
@@ -57,6 +93,22 @@ type DeletePendingHistoryParams struct {
 func (q *Queries) DeletePendingHistory(ctx context.Context, arg DeletePendingHistoryParams) error {
 	_, err := q.db.Exec(ctx, deletePendingHistory, arg.PortalID, arg.EventIDs)
 	return err
+}
+
+const holdsEvent = `-- name: HoldsEvent :one
+SELECT EXISTS (SELECT FROM audit_event WHERE portal_id = $1 AND event_id = $2)
+`
+
+type HoldsEventParams struct {
+	PortalID int32
+	EventID  int64
+}
+
+func (q *Queries) HoldsEvent(ctx context.Context, arg HoldsEventParams) (bool, error) {
+	row := q.db.QueryRow(ctx, holdsEvent, arg.PortalID, arg.EventID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }
 
 const listChangedIdentities = `-- name: ListChangedIdentities :many
@@ -77,39 +129,6 @@ LIMIT 5
 // of a clock change.
 func (q *Queries) ListChangedIdentities(ctx context.Context, portalID int32) ([]int64, error) {
 	rows, err := q.db.Query(ctx, listChangedIdentities, portalID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []int64{}
-	for rows.Next() {
-		var event_id int64
-		if err := rows.Scan(&event_id); err != nil {
-			return nil, err
-		}
-		items = append(items, event_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listEventIDsBetween = `-- name: ListEventIDsBetween :many
-SELECT event_id
-FROM audit_event
-WHERE portal_id = $1 AND occurred_at BETWEEN $2 AND $3
-`
-
-type ListEventIDsBetweenParams struct {
-	PortalID int32
-	Since    time.Time
-	Until    time.Time
-}
-
-// Ids of the events held for a closed span.
-func (q *Queries) ListEventIDsBetween(ctx context.Context, arg ListEventIDsBetweenParams) ([]int64, error) {
-	rows, err := q.db.Query(ctx, listEventIDsBetween, arg.PortalID, arg.Since, arg.Until)
 	if err != nil {
 		return nil, err
 	}
@@ -353,7 +372,8 @@ days AS (
     ORDER BY f.portal_id, f.day, f.room_source, f.class
     ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
 )
-SELECT count(*) FROM fresh
+SELECT count(*) AS new_events, coalesce(min(f.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS oldest_new
+FROM fresh AS f
 `
 
 type MergeStagedEventsParams struct {
@@ -361,16 +381,22 @@ type MergeStagedEventsParams struct {
 	RunID    int32
 }
 
+type MergeStagedEventsRow struct {
+	NewEvents int64
+	OldestNew time.Time
+}
+
 // Moves the staged events that are not known yet into audit_event, in rising
 // id (a listed, falling order makes the primary key nearly twice as large),
-// and adds them to the rollups. Returns how many there were.
+// and adds them to the rollups. Returns how many there were and the date of the
+// oldest, year 1 if there were none.
 // Adding is exact because only rows that were really inserted are added; it is
 // in key order so that it can never deadlock with another writer.
-func (q *Queries) MergeStagedEvents(ctx context.Context, arg MergeStagedEventsParams) (int64, error) {
+func (q *Queries) MergeStagedEvents(ctx context.Context, arg MergeStagedEventsParams) (MergeStagedEventsRow, error) {
 	row := q.db.QueryRow(ctx, mergeStagedEvents, arg.PortalID, arg.RunID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	var i MergeStagedEventsRow
+	err := row.Scan(&i.NewEvents, &i.OldestNew)
+	return i, err
 }
 
 const setEventRooms = `-- name: SetEventRooms :exec

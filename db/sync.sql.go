@@ -205,6 +205,27 @@ func (q *Queries) GetOldestEvent(ctx context.Context, portalID int32) (time.Time
 	return oldest_at, err
 }
 
+const getTitleChecks = `-- name: GetTitleChecks :one
+SELECT
+    coalesce(sum(titles_confirmed), 0)::bigint AS confirmed,
+    coalesce(sum(titles_contradicted), 0)::bigint AS contradicted
+FROM sync_run
+WHERE portal_id = $1
+`
+
+type GetTitleChecksRow struct {
+	Confirmed    int64
+	Contradicted int64
+}
+
+// What logs have ever said of rooms that were inferred from titles.
+func (q *Queries) GetTitleChecks(ctx context.Context, portalID int32) (GetTitleChecksRow, error) {
+	row := q.db.QueryRow(ctx, getTitleChecks, portalID)
+	var i GetTitleChecksRow
+	err := row.Scan(&i.Confirmed, &i.Contradicted)
+	return i, err
+}
+
 const listCompleteSpans = `-- name: ListCompleteSpans :many
 SELECT lower(r)::timestamptz AS span_from, upper(r)::timestamptz AS span_to
 FROM (
@@ -408,6 +429,88 @@ func (q *Queries) ListTasks(ctx context.Context, portalID int32) ([]ListTasksRow
 		return nil, err
 	}
 	return items, nil
+}
+
+const listWindowsSince = `-- name: ListWindowsSince :many
+SELECT window_from, window_to, rows
+FROM sync_window
+WHERE portal_id = $1 AND window_to > $2 AND checked_at < $3
+ORDER BY window_from DESC
+`
+
+type ListWindowsSinceParams struct {
+	PortalID      int32
+	Since         time.Time
+	CheckedBefore time.Time
+}
+
+type ListWindowsSinceRow struct {
+	WindowFrom time.Time
+	WindowTo   time.Time
+	Rows       int32
+}
+
+// Complete windows that end after since and have not been checked since
+// checked_before, newest first.
+func (q *Queries) ListWindowsSince(ctx context.Context, arg ListWindowsSinceParams) ([]ListWindowsSinceRow, error) {
+	rows, err := q.db.Query(ctx, listWindowsSince, arg.PortalID, arg.Since, arg.CheckedBefore)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListWindowsSinceRow{}
+	for rows.Next() {
+		var i ListWindowsSinceRow
+		if err := rows.Scan(&i.WindowFrom, &i.WindowTo, &i.Rows); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const setWindowOldest = `-- name: SetWindowOldest :exec
+UPDATE sync_window
+SET oldest_at = least(oldest_at, $1::timestamptz)
+WHERE portal_id = $2 AND window_from <= $1::timestamptz AND window_to > $1::timestamptz
+`
+
+type SetWindowOldestParams struct {
+	OldestAt time.Time
+	PortalID int32
+}
+
+// Notes a late event that may be older than all others of its window.
+func (q *Queries) SetWindowOldest(ctx context.Context, arg SetWindowOldestParams) error {
+	_, err := q.db.Exec(ctx, setWindowOldest, arg.OldestAt, arg.PortalID)
+	return err
+}
+
+const setWindowsChecked = `-- name: SetWindowsChecked :exec
+UPDATE sync_window
+SET checked_at = greatest(checked_at, $1)
+WHERE portal_id = $2 AND window_from >= $3 AND window_to <= $4
+`
+
+type SetWindowsCheckedParams struct {
+	CheckedAt time.Time
+	PortalID  int32
+	Since     time.Time
+	Until     time.Time
+}
+
+// Notes that the windows inside a span have been checked.
+func (q *Queries) SetWindowsChecked(ctx context.Context, arg SetWindowsCheckedParams) error {
+	_, err := q.db.Exec(ctx, setWindowsChecked,
+		arg.CheckedAt,
+		arg.PortalID,
+		arg.Since,
+		arg.Until,
+	)
+	return err
 }
 
 const startRun = `-- name: StartRun :one

@@ -32,3 +32,11 @@ ON CONFLICT (action_id) DO UPDATE SET
 INSERT INTO action (action_id, is_known)
 SELECT unnest(@action_ids::integer[]), false
 ON CONFLICT DO NOTHING;
+
+-- name: ListUnknownActions :many
+-- Ids of actions that a portal has listed and roompulse does not know.
+SELECT DISTINCT k.action_id
+FROM kind AS k
+INNER JOIN action AS a ON a.action_id = k.action_id
+WHERE k.portal_id = @portal_id AND NOT a.is_known
+ORDER BY k.action_id;

@@ -9,7 +9,8 @@ VALUES (@event_id, @occurred_at, @account_key, @kind_key, @client_key, @page_key
 -- name: MergeStagedEvents :one
 -- Moves the staged events that are not known yet into audit_event, in rising
 -- id (a listed, falling order makes the primary key nearly twice as large),
--- and adds them to the rollups. Returns how many there were.
+-- and adds them to the rollups. Returns how many there were and the date of the
+-- oldest, year 1 if there were none.
 -- Adding is exact because only rows that were really inserted are added; it is
 -- in key order so that it can never deadlock with another writer.
 WITH fresh AS (
@@ -72,7 +73,8 @@ days AS (
     ORDER BY f.portal_id, f.day, f.room_source, f.class
     ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
 )
-SELECT count(*) FROM fresh;
+SELECT count(*) AS new_events, coalesce(min(f.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS oldest_new
+FROM fresh AS f;
 
 -- name: ListChangedIdentities :many
 -- Staged events whose id is held already for another act: the portal has been
@@ -89,11 +91,25 @@ WHERE e.account_key <> s.account_key
 ORDER BY s.event_id
 LIMIT 5;
 
--- name: ListEventIDsBetween :many
--- Ids of the events held for a closed span.
-SELECT event_id
-FROM audit_event
-WHERE portal_id = @portal_id AND occurred_at BETWEEN @since AND @until;
+-- name: CountHeld :one
+-- How many rows the portal should list for a closed span: the events held, and
+-- the items in quarantine from windows inside it. checked_at is when the part
+-- that has been waiting longest was last checked.
+SELECT
+    (
+        SELECT count(*) FROM audit_event AS e
+        WHERE e.portal_id = @portal_id AND e.occurred_at BETWEEN @since AND @until
+    ) + (
+        SELECT count(*) FROM quarantine AS q
+        WHERE q.portal_id = @portal_id AND q.window_from >= @since AND q.window_to <= @until
+    ) AS held,
+    coalesce((
+        SELECT min(w.checked_at) FROM sync_window AS w
+        WHERE w.portal_id = @portal_id AND w.window_from < @until AND w.window_to > @since
+    ), '0001-01-01 00:00:00+00')::timestamptz AS checked_at;
+
+-- name: HoldsEvent :one
+SELECT EXISTS (SELECT FROM audit_event WHERE portal_id = @portal_id AND event_id = @event_id);
 
 -- name: ListEventsOfContext :many
 -- A chunk of the events of a context, after the given one, that have no room

@@ -35,6 +35,26 @@ LIMIT @max_rows;
 INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
 VALUES (@portal_id, @window_from, @window_to, @rows, @oldest_at, @read_at, @read_at, @run_id);
 
+-- name: ListWindowsSince :many
+-- Complete windows that end after since and have not been checked since
+-- checked_before, newest first.
+SELECT window_from, window_to, rows
+FROM sync_window
+WHERE portal_id = @portal_id AND window_to > @since AND checked_at < @checked_before
+ORDER BY window_from DESC;
+
+-- name: SetWindowsChecked :exec
+-- Notes that the windows inside a span have been checked.
+UPDATE sync_window
+SET checked_at = greatest(checked_at, @checked_at)
+WHERE portal_id = @portal_id AND window_from >= @since AND window_to <= @until;
+
+-- name: SetWindowOldest :exec
+-- Notes a late event that may be older than all others of its window.
+UPDATE sync_window
+SET oldest_at = least(oldest_at, @oldest_at::timestamptz)
+WHERE portal_id = @portal_id AND window_from <= @oldest_at::timestamptz AND window_to > @oldest_at::timestamptz;
+
 -- name: ListCompleteSpans :many
 -- The complete spans, neighbours joined, oldest first.
 SELECT lower(r)::timestamptz AS span_from, upper(r)::timestamptz AS span_to
@@ -96,3 +116,11 @@ SELECT task, done_at FROM sync_task WHERE portal_id = @portal_id;
 INSERT INTO sync_task (portal_id, task, done_at)
 VALUES (@portal_id, @task, @done_at)
 ON CONFLICT (portal_id, task) DO UPDATE SET done_at = excluded.done_at;
+
+-- name: GetTitleChecks :one
+-- What logs have ever said of rooms that were inferred from titles.
+SELECT
+    coalesce(sum(titles_confirmed), 0)::bigint AS confirmed,
+    coalesce(sum(titles_contradicted), 0)::bigint AS contradicted
+FROM sync_run
+WHERE portal_id = @portal_id;

@@ -26,6 +26,8 @@ type Batch struct {
 	StaleTitles []string
 	// LogsFrom tells since when the logs of rooms are needed, by room id.
 	LogsFrom map[string]time.Time
+	// Late says that the span was complete before and has grown.
+	Late bool
 	// GapCause is why the span cannot be called complete, empty if it can.
 	GapCause string
 }

@@ -55,6 +55,13 @@ type ReadWindow struct {
 	Undecodable []Undecodable
 }
 
+// Committed is what a window brought that was not known.
+type Committed struct {
+	NewEvents int64
+	OldestNew time.Time // date of the oldest of them, zero if there are none
+	NewItems  int32     // in quarantine
+}
+
 // RunOutcome says how a run of sync ended.
 type RunOutcome string
 
@@ -81,4 +88,33 @@ type RunResult struct {
 	Quarantined                  int32         // undecodable items met for the first time
 	TitlesConfirmed              int64         // inferred rooms that a room's log confirmed
 	TitlesContradicted           int64         // and those that it corrected
+}
+
+// Run is a run of sync as status shows it. Its JSON is stable.
+type Run struct {
+	ID           int32      `json:"id"`
+	Version      string     `json:"version"`
+	StartedAt    time.Time  `json:"started_at"`
+	FinishedAt   *time.Time `json:"finished_at"` // null while it runs, or after a crash
+	Until        *time.Time `json:"until"`
+	Outcome      string     `json:"outcome"`
+	Error        string     `json:"error,omitempty"`
+	Requests     int32      `json:"requests"`
+	Retries      int32      `json:"retries"`
+	Throttled    int32      `json:"throttled"`
+	Windows      int32      `json:"windows"`
+	EventsListed int64      `json:"events_listed"`
+	EventsNew    int64      `json:"events_new"`
+	EventsLate   int64      `json:"events_late"`
+	MaxLate      int64      `json:"max_late_seconds"`
+	Quarantined  int32      `json:"quarantined"`
+}
+
+// StatusFacts is what status tells of a portal's data, all of them.
+type StatusFacts struct {
+	Facts
+	UnknownActions     []int32 // ids that the portal listed and roompulse does not know
+	TitlesConfirmed    int64   // inferred rooms that a room's log has ever confirmed
+	TitlesContradicted int64   // and those that one has corrected
+	Runs               []Run   // the latest, newest first
 }

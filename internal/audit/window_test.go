@@ -21,15 +21,6 @@ func at(t *testing.T, s string) time.Time {
 	return when
 }
 
-func zone(t *testing.T, name string) *time.Location {
-	t.Helper()
-	z, err := time.LoadLocation(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return z
-}
-
 func TestWindowArgsResolve(t *testing.T) {
 	t.Parallel()
 	const complete = "2026-11-22T14:03:20Z"
@@ -154,23 +145,25 @@ func TestWindowArgsResolveRefuses(t *testing.T) {
 		{"no such zone", audit.WindowArgs{Last: "30d", Zone: "Mars/Olympus"}, `--time-zone "Mars/Olympus" is not known: write an IANA name, such as Europe/Berlin or UTC`},
 		{"the machine's zone", audit.WindowArgs{Last: "30d", Zone: "Local"}, `--time-zone "Local" is not known: write an IANA name, such as Europe/Berlin or UTC`},
 		{
-			"a skipped time", audit.WindowArgs{From: "2026-03-29T02:30", Zone: "Europe/Berlin"},
+			"a skipped time",
+			audit.WindowArgs{From: "2026-03-29T02:30", Zone: "Europe/Berlin"},
 			"--from 2026-03-29T02:30 does not exist in Europe/Berlin, whose clocks skipped it: add an offset, as in 2026-03-29T02:30+01:00",
 		},
 		{
-			"a time that came twice", audit.WindowArgs{From: "2026-10-01", To: "2026-10-25T02:30", Zone: "Europe/Berlin"},
+			"a time that came twice",
+			audit.WindowArgs{From: "2026-10-01", To: "2026-10-25T02:30", Zone: "Europe/Berlin"},
 			"--to 2026-10-25T02:30 exists twice in Europe/Berlin, whose clocks were set back: add an offset, 2026-10-25T02:30+02:00 or 2026-10-25T02:30+01:00",
 		},
 		{
-			"the midnight of a day that begins at one", audit.WindowArgs{From: "2026-03-29T00:00", Zone: "Asia/Beirut"},
+			"the midnight of a day that begins at one",
+			audit.WindowArgs{From: "2026-03-29T00:00", Zone: "Asia/Beirut"},
 			"--from 2026-03-29T00:00 does not exist in Asia/Beirut, whose clocks skipped it: add an offset, as in 2026-03-29T00:00+02:00",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := tc.args.Resolve(at(t, "2026-11-22T14:05:00Z"), at(t, "2026-11-22T14:03:20Z"))
-			var usage audit.UsageError
-			if !errors.As(err, &usage) {
+			if _, ok := errors.AsType[audit.UsageError](err); !ok {
 				t.Fatalf("error %v, want a UsageError", err)
 			}
 			if err.Error() != tc.want {
@@ -326,8 +319,7 @@ func TestParseDuration(t *testing.T) {
 		"36501d": "--grace 36501d is too long: a hundred years is the limit",
 	} {
 		_, err := audit.ParseDuration("--grace", value)
-		var usage audit.UsageError
-		if !errors.As(err, &usage) || err.Error() != want {
+		if _, ok := errors.AsType[audit.UsageError](err); !ok || err.Error() != want {
 			t.Errorf("%q: error %v, want %s", value, err, want)
 		}
 	}

@@ -6,6 +6,7 @@
 // asks for what is missing from that set, newest first. Windows are read in
 // parallel, each page after page until its completeness is proved (read.go),
 // and committed one after another by the one goroutine that owns the Sink.
+// Windows that were complete before are checked for late events (check.go).
 // Lists of rooms, people and members are read before the windows when they are
 // due (lists.go); what events do not say is looked up in the logs of rooms
 // afterwards (logs.go).
@@ -50,7 +51,15 @@ type Sink interface {
 	Floor(ctx context.Context) (time.Time, error)
 	SetFloor(ctx context.Context, floor time.Time, oldest bool) error
 	MissingSpans(ctx context.Context, since, until time.Time) ([]audit.Span, error)
-	CommitWindow(ctx context.Context, b attribution.Batch) (newEvents int64, newItems int32, err error)
+	CommitWindow(ctx context.Context, b attribution.Batch) (audit.Committed, error)
+	// CheckSpans are the complete spans that end after since and have not been
+	// checked since checkedBefore, cut to about maxRows rows each.
+	CheckSpans(ctx context.Context, since, checkedBefore time.Time, maxRows int) ([]audit.Span, error)
+	// CountHeld counts the rows held for a span, both ends included, and tells
+	// since when none of it has been checked.
+	CountHeld(ctx context.Context, span audit.Span) (rows int, checkedAt time.Time, err error)
+	Holds(ctx context.Context, eventID int64) (bool, error)
+	SetChecked(ctx context.Context, span audit.Span, at time.Time) error
 
 	TaskTimes(ctx context.Context) (map[string]time.Time, error)
 	FinishTask(ctx context.Context, task string, at time.Time) error
@@ -174,6 +183,9 @@ func (s *Syncer) run(ctx context.Context) error {
 	if err := s.readWindows(ctx, missing); err != nil {
 		return fmt.Errorf("read events: %w", err)
 	}
+	if err := s.checkComplete(ctx); err != nil {
+		return fmt.Errorf("look for late events: %w", err)
+	}
 	if err := s.readCalledLists(ctx); err != nil {
 		return fmt.Errorf("read lists: %w", err)
 	}
@@ -213,11 +225,8 @@ func (s *Syncer) finish(ctx context.Context, at time.Time, err error) {
 // probe makes sure that the portal filters: without the audit option it answers
 // any question with its twenty newest events.
 func (s *Syncer) probe(ctx context.Context) error {
-	page, err := s.source.Events(ctx, oldest, s.until, 0, 1)
-	if err != nil {
-		return err
-	}
-	return checkFiltered(page, 1)
+	_, err := s.events(ctx, audit.Span{From: oldest, To: s.until}, 0, 1)
+	return err
 }
 
 // since is how far back this run goes, and moves the floor where it must.
@@ -241,7 +250,7 @@ func (s *Syncer) since(ctx context.Context) (time.Time, error) {
 // readWindows reads the spans and commits them.
 func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
 	group, groupCtx := errgroup.WithContext(ctx)
-	windows := make(chan audit.Span)
+	windows := make(chan planned)
 	// One window may wait while another is committed; more would only take memory.
 	done := make(chan windowRead, 1)
 	group.Go(func() error {
@@ -258,7 +267,7 @@ func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
 	})
 	group.Go(func() error {
 		for read := range done {
-			if err := s.commit(groupCtx, read); err != nil {
+			if _, err := s.commit(groupCtx, read); err != nil {
 				return err
 			}
 		}
@@ -267,32 +276,33 @@ func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
 	return group.Wait()
 }
 
-func (s *Syncer) commit(ctx context.Context, read windowRead) error {
+func (s *Syncer) commit(ctx context.Context, read windowRead) (audit.Committed, error) {
 	logs, err := s.sink.PendingLogs(ctx, read.Events)
 	if err != nil {
-		return err
+		return audit.Committed{}, err
 	}
 	batch := attribution.NewBatch(read.ReadWindow, logs, s.rooms)
-	batch.GapCause = read.gapCause
+	batch.GapCause, batch.Late = read.gapCause, read.late
 	s.calls.add(batch)
-	newEvents, newItems, err := s.sink.CommitWindow(ctx, batch)
+	committed, err := s.sink.CommitWindow(ctx, batch)
 	if err != nil {
-		return err
+		return committed, err
 	}
-	if read.gapCause != "" {
+	switch {
+	case read.gapCause != "":
 		s.log.WarnContext(ctx, "gap", slog.Time("from", read.From), slog.Time("to", read.To), slog.String("cause", read.gapCause))
-	} else {
+	case !read.late:
 		s.result.Windows++
 	}
 	s.result.EventsListed += int64(len(read.Events))
-	s.result.EventsNew += newEvents
-	s.result.Quarantined += newItems
-	s.log.DebugContext(ctx, "window stored", slog.Time("from", read.From), slog.Time("to", read.To), slog.Int64("new", newEvents))
+	s.result.EventsNew += committed.NewEvents
+	s.result.Quarantined += committed.NewItems
+	s.log.DebugContext(ctx, "window stored", slog.Time("from", read.From), slog.Time("to", read.To), slog.Int64("new", committed.NewEvents))
 	if s.progress.Reached.IsZero() || read.From.Before(s.progress.Reached) {
 		s.progress.Reached = read.From
 	}
 	s.tell("events")
-	return nil
+	return committed, nil
 }
 
 // judgeStale judges events anew whose title more has become known of since.

@@ -20,6 +20,7 @@ const (
 	taskAccounts = "accounts" // the list of people
 	taskMembers  = "members"  // the lists of members of all rooms, and of the groups in them
 	taskLogs     = "logs"     // the logs of rooms that nothing calls for
+	taskCheck    = "check"    // the check of all windows for late events
 )
 
 // calls is what a run's events call for beyond themselves.
@@ -181,24 +182,29 @@ func (s *Syncer) readMembers(ctx context.Context, rooms []string) error {
 	})
 }
 
-// putFunc hands a write over to the goroutine that owns the sink.
+// putFunc runs a function in the goroutine that owns the sink and waits for it.
 type putFunc func(write func(context.Context) error) error
 
 // parallel asks for all items, n at once. What they put is run one after
 // another: the sink is for one goroutine.
 func parallel[T any](ctx context.Context, n int, items []T, ask func(ctx context.Context, item T, put putFunc) error) error {
+	type job struct {
+		write func(context.Context) error
+		done  chan error
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	writes := make(chan func(context.Context) error)
+	jobs := make(chan job)
 	put := func(write func(context.Context) error) error {
+		j := job{write, make(chan error, 1)}
 		select {
-		case writes <- write:
-			return nil
+		case jobs <- j:
+			return <-j.done
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	group.Go(func() error {
-		defer close(writes)
+		defer close(jobs)
 		askers, ctx := errgroup.WithContext(ctx)
 		askers.SetLimit(n)
 		for _, item := range items {
@@ -207,8 +213,10 @@ func parallel[T any](ctx context.Context, n int, items []T, ask func(ctx context
 		return askers.Wait()
 	})
 	group.Go(func() error {
-		for write := range writes {
-			if err := write(ctx); err != nil {
+		for j := range jobs {
+			err := j.write(ctx)
+			j.done <- err
+			if err != nil {
 				return err
 			}
 		}

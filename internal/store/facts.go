@@ -198,3 +198,54 @@ func activityFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window)
 	}
 	return facts, nil
 }
+
+// runsShown is how many runs status lists.
+const runsShown = 5
+
+// StatusFacts reads what status tells of the portal.
+func (r *Reader) StatusFacts(ctx context.Context) (audit.StatusFacts, error) {
+	var facts audit.StatusFacts
+	// Everything: sync asks for nothing before 2010, and nothing is dated in the far future.
+	always := audit.Window{From: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)}
+	read, err := r.snapshot(ctx, always, func(q *db.Queries, _ *audit.Facts) (err error) {
+		if facts.UnknownActions, err = q.ListUnknownActions(ctx, r.portal.ID); err != nil {
+			return fmt.Errorf("read unknown actions: %w", err)
+		}
+		titles, err := q.GetTitleChecks(ctx, r.portal.ID)
+		if err != nil {
+			return fmt.Errorf("read checks of titles: %w", err)
+		}
+		facts.TitlesConfirmed, facts.TitlesContradicted = titles.Confirmed, titles.Contradicted
+		facts.Runs, err = runs(ctx, q, r.portal)
+		return err
+	})
+	facts.Facts = read
+	return facts, err
+}
+
+func runs(ctx context.Context, q *db.Queries, p Portal) ([]audit.Run, error) {
+	rows, err := q.ListRuns(ctx, db.ListRunsParams{PortalID: p.ID, MaxRows: runsShown})
+	if err != nil {
+		return nil, fmt.Errorf("read runs: %w", err)
+	}
+	list := make([]audit.Run, len(rows))
+	for i, row := range rows {
+		list[i] = audit.Run{
+			ID: row.RunID, Version: row.Version, StartedAt: row.StartedAt.UTC(), FinishedAt: inUTC(row.FinishedAt), Until: inUTC(row.UntilAt),
+			Outcome: row.Outcome, Requests: row.Requests, Retries: row.Retries, Throttled: row.Throttled, Windows: row.Windows,
+			EventsListed: row.EventsListed, EventsNew: row.EventsNew, EventsLate: row.EventsLate, MaxLate: row.MaxLateSeconds,
+			Quarantined: row.Quarantined,
+		}
+		if row.Error != nil {
+			list[i].Error = *row.Error
+		}
+	}
+	return list, nil
+}
+
+func inUTC(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return nullTime(t.UTC())
+}

@@ -14,52 +14,128 @@ import (
 )
 
 // CommitWindow stores a window that was read whole: its events, what they tell
-// of rooms, the rollups and the window itself, or nothing of it. It returns
-// how many events and quarantined items were new. A complete window is counted as such;
-// one second that would not close becomes a gap instead.
-func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (newEvents int64, newItems int32, err error) {
+// of rooms, the rollups and the window itself, or nothing of it. A window that
+// was complete before only gets what is new; one with a GapCause becomes a gap.
+// ErrRestored means that the portal gives known ids to other events.
+func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.Committed, error) {
 	if err := w.addUnknownActions(ctx, b.Events); err != nil {
-		return 0, 0, err
+		return audit.Committed{}, err
 	}
-	err = w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		newEvents, newItems = 0, 0
-		if err := w.stage(ctx, q, b); err != nil {
+	var committed audit.Committed
+	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
+		committed, err = w.commitEvents(ctx, q, b)
+		if err != nil {
 			return err
-		}
-		changed, err := q.ListChangedIdentities(ctx, w.Portal.ID)
-		if err != nil {
-			return fmt.Errorf("compare with known events: %w", err)
-		}
-		if len(changed) > 0 {
-			return fmt.Errorf("%w: event %d of %s is held as another act than the portal now lists; if it was restored or moved, "+
-				"see `roompulse sync --after-restore`", ErrRestored, changed[0], w.Portal.Host)
-		}
-		newEvents, err = q.MergeStagedEvents(ctx, db.MergeStagedEventsParams{PortalID: w.Portal.ID, RunID: w.runID})
-		if err != nil {
-			return fmt.Errorf("store events: %w", err)
-		}
-		for _, item := range b.Undecodable {
-			added, err := q.AddQuarantined(ctx, db.AddQuarantinedParams{
-				PortalID: w.Portal.ID, SHA256: item.SHA256[:], Body: strings.ToValidUTF8(string(item.Body), "\uFFFD"),
-				Reason: item.Reason, RunID: w.runID, WindowFrom: b.From, WindowTo: b.To,
-			})
-			if err != nil {
-				return fmt.Errorf("quarantine an item: %w", err)
-			}
-			newItems += int32(added)
 		}
 		if err := w.putRoomUpdates(ctx, q, b); err != nil {
 			return err
 		}
-		if b.GapCause != "" {
+		switch {
+		case b.GapCause != "":
 			return w.addGap(ctx, q, b.Span, b.GapCause, b.ReadAt)
+		case b.Late:
+			return w.setLate(ctx, q, b, committed)
 		}
 		return w.addWindow(ctx, q, b)
 	})
 	if err != nil {
-		return 0, 0, fmt.Errorf("commit events of %s to %s: %w", b.From.Format(time.RFC3339), b.To.Format(time.RFC3339), err)
+		return audit.Committed{}, fmt.Errorf("commit events of %s to %s: %w", b.From.Format(time.RFC3339), b.To.Format(time.RFC3339), err)
 	}
-	return newEvents, newItems, nil
+	return committed, nil
+}
+
+func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.Batch) (c audit.Committed, err error) {
+	if err := w.stage(ctx, q, b); err != nil {
+		return c, err
+	}
+	changed, err := q.ListChangedIdentities(ctx, w.Portal.ID)
+	if err != nil {
+		return c, fmt.Errorf("compare with known events: %w", err)
+	}
+	if len(changed) > 0 {
+		return c, fmt.Errorf("%w: event %d of %s is held as another act than the portal now lists; if it was restored or moved, "+
+			"see `roompulse sync --after-restore`", ErrRestored, changed[0], w.Portal.Host)
+	}
+	merged, err := q.MergeStagedEvents(ctx, db.MergeStagedEventsParams{PortalID: w.Portal.ID, RunID: w.runID})
+	if err != nil {
+		return c, fmt.Errorf("store events: %w", err)
+	}
+	c.NewEvents, c.OldestNew = merged.NewEvents, merged.OldestNew.UTC()
+	for _, item := range b.Undecodable {
+		added, err := q.AddQuarantined(ctx, db.AddQuarantinedParams{
+			PortalID: w.Portal.ID, SHA256: item.SHA256[:], Body: strings.ToValidUTF8(string(item.Body), "\uFFFD"),
+			Reason: item.Reason, RunID: w.runID, WindowFrom: b.From, WindowTo: b.To,
+		})
+		if err != nil {
+			return c, fmt.Errorf("quarantine an item: %w", err)
+		}
+		c.NewItems += int32(added) //nolint:gosec // 0 or 1
+	}
+	return c, nil
+}
+
+func (w *Writer) setLate(ctx context.Context, q *db.Queries, b attribution.Batch, c audit.Committed) error {
+	if !c.OldestNew.IsZero() {
+		if err := q.SetWindowOldest(ctx, db.SetWindowOldestParams{PortalID: w.Portal.ID, OldestAt: c.OldestNew}); err != nil {
+			return fmt.Errorf("note the oldest event: %w", err)
+		}
+	}
+	return w.setChecked(ctx, q, b.Span, b.ReadAt)
+}
+
+// SetChecked records that the windows inside the span have been checked for late events.
+func (w *Writer) SetChecked(ctx context.Context, span audit.Span, at time.Time) error {
+	return w.setChecked(ctx, w.q, span, at)
+}
+
+func (w *Writer) setChecked(ctx context.Context, q *db.Queries, span audit.Span, at time.Time) error {
+	err := q.SetWindowsChecked(ctx, db.SetWindowsCheckedParams{PortalID: w.Portal.ID, CheckedAt: at, Since: span.From, Until: span.To})
+	if err != nil {
+		return fmt.Errorf("record that windows were checked: %w", err)
+	}
+	return nil
+}
+
+// CheckSpans returns the complete spans that end after since and have not been
+// read or checked since checkedBefore, cut at the edges of windows to about
+// maxRows rows each, newest first.
+func (w *Writer) CheckSpans(ctx context.Context, since, checkedBefore time.Time, maxRows int) ([]audit.Span, error) {
+	windows, err := w.q.ListWindowsSince(ctx, db.ListWindowsSinceParams{PortalID: w.Portal.ID, Since: since, CheckedBefore: checkedBefore})
+	if err != nil {
+		return nil, fmt.Errorf("read windows to check: %w", err)
+	}
+	var spans []audit.Span
+	rows := 0
+	for _, window := range windows {
+		rows += int(window.Rows)
+		last := len(spans) - 1
+		if last >= 0 && rows <= maxRows && spans[last].From.Equal(window.WindowTo) {
+			spans[last].From = window.WindowFrom.UTC()
+			continue
+		}
+		rows = int(window.Rows)
+		spans = append(spans, audit.Span{From: window.WindowFrom.UTC(), To: window.WindowTo.UTC()})
+	}
+	return spans, nil
+}
+
+// CountHeld counts the rows that are held for a span, both ends included, and
+// tells when the part of it that has waited longest was last checked.
+func (w *Writer) CountHeld(ctx context.Context, span audit.Span) (rows int, checkedAt time.Time, err error) {
+	held, err := w.q.CountHeld(ctx, db.CountHeldParams{PortalID: w.Portal.ID, Since: span.From, Until: span.To})
+	if err != nil {
+		return 0, checkedAt, fmt.Errorf("count events of %s to %s: %w", span.From.Format(time.RFC3339), span.To.Format(time.RFC3339), err)
+	}
+	return int(held.Held), held.CheckedAt.UTC(), nil
+}
+
+// Holds reports whether the event is here.
+func (w *Writer) Holds(ctx context.Context, eventID int64) (bool, error) {
+	holds, err := w.q.HoldsEvent(ctx, db.HoldsEventParams{PortalID: w.Portal.ID, EventID: eventID})
+	if err != nil {
+		return false, fmt.Errorf("look up event %d: %w", eventID, err)
+	}
+	return holds, nil
 }
 
 func (w *Writer) addWindow(ctx context.Context, q *db.Queries, b attribution.Batch) error {

@@ -38,11 +38,18 @@ type Writer struct {
 	runID int32
 }
 
-// OpenWriter takes the lock of the portal at host, whose owner has the given
-// account id, and adds the portal if it is new. It returns ErrLocked if
-// somebody else holds the lock and ErrPortalMoved if another host has the same owner.
-func (s *Store) OpenWriter(ctx context.Context, host, ownerID string, now time.Time) (*Writer, error) {
-	portal, err := s.ensurePortal(ctx, host, ownerID, now)
+// OpenWriter takes the lock of the portal at host, and adds the portal if it is
+// new: then ownerID is asked for the account id of its owner. It returns
+// ErrLocked if somebody else holds the lock and ErrPortalMoved if the owner
+// is known from another host.
+func (s *Store) OpenWriter(ctx context.Context, host string, ownerID func(context.Context) (string, error), now time.Time) (*Writer, error) {
+	portal, err := s.Portal(ctx, host)
+	if errors.Is(err, ErrNoPortal) {
+		var owner string
+		if owner, err = ownerID(ctx); err == nil {
+			portal, err = s.addPortal(ctx, host, owner, now)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -58,37 +65,30 @@ func (s *Store) OpenWriter(ctx context.Context, host, ownerID string, now time.T
 	return w, nil
 }
 
-func (s *Store) ensurePortal(ctx context.Context, host, ownerID string, now time.Time) (Portal, error) {
+// addPortal adds a portal, unless somebody else has just done so.
+func (s *Store) addPortal(ctx context.Context, host, ownerID string, now time.Time) (Portal, error) {
 	var portal Portal
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
-		row, err := q.GetPortalByHost(ctx, host)
-		if err == nil {
-			portal = toPortal(row)
-			return nil
-		}
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("look up portal %s: %w", host, err)
-		}
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, 0)", lockPortals); err != nil {
 			return fmt.Errorf("lock the list of portals: %w", err)
 		}
-		moved, err := q.GetPortalByOwner(ctx, ownerID)
+		known, err := q.GetPortalByOwner(ctx, ownerID)
 		switch {
-		case err == nil && moved.Host == host: // somebody else added it just now
-			portal = toPortal(moved)
+		case err == nil && known.Host == host:
+			portal = toPortal(known)
 			return nil
 		case err == nil:
 			return fmt.Errorf("%w: the owner of %s is the owner of %s; if the portal has moved, run `roompulse portal rename %s %s`",
-				ErrPortalMoved, host, moved.Host, moved.Host, host)
+				ErrPortalMoved, host, known.Host, known.Host, host)
 		case !errors.Is(err, pgx.ErrNoRows):
 			return fmt.Errorf("look up the portal's owner: %w", err)
 		}
-		row, err = q.CreatePortal(ctx, db.CreatePortalParams{Host: host, OwnerAccountID: ownerID, CreatedAt: now})
+		added, err := q.CreatePortal(ctx, db.CreatePortalParams{Host: host, OwnerAccountID: ownerID, CreatedAt: now})
 		if err != nil {
 			return fmt.Errorf("add portal %s: %w", host, err)
 		}
-		portal = toPortal(row)
+		portal = toPortal(added)
 		return nil
 	})
 	return portal, err
@@ -129,7 +129,10 @@ func (w *Writer) drop() {
 	w.conn = nil
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_ = conn.Close(ctx) // a broken connection has lost its lock already
+	// The server notices the end of a connection a moment later; the next run
+	// may come sooner. A broken connection has lost its lock already.
+	_, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
+	_ = conn.Close(ctx)
 }
 
 // lastWords is how long a transaction may go on after its context is

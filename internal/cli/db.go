@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"roompulse/internal/config"
+	"roompulse/internal/localpg"
+)
+
+func (a *app) dbCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "db",
+		Usage: "the private PostgreSQL server, which is used when DATABASE_URL is not set",
+		Subcommands: []*cli.Command{
+			{Name: "start", Usage: "start it, unless it runs", Action: a.dbStart},
+			{Name: "stop", Usage: "stop it; the next command that needs it starts it again", Action: a.dbStop},
+			{Name: "status", Usage: "say whether it runs, and where its data are", Action: a.dbStatus},
+			{Name: "url", Usage: "print the URL of the database in use, for other programs", Action: a.dbURL},
+			{Name: "psql", Usage: "open psql on the database in use", ArgsUsage: "[-- ARGUMENTS OF PSQL]", Action: a.dbPsql},
+		},
+	}
+}
+
+func (a *app) localServer() (*localpg.Server, error) {
+	return localpg.New(localpg.Config{Logger: a.logger(false)})
+}
+
+func (a *app) dbStart(c *cli.Context) error {
+	server, err := a.localServer()
+	if err != nil {
+		return err
+	}
+	if err := server.Start(c.Context); err != nil {
+		return err
+	}
+	return a.dbStatus(c)
+}
+
+func (a *app) dbStop(c *cli.Context) error {
+	server, err := a.localServer()
+	if err != nil {
+		return err
+	}
+	return server.Stop(c.Context)
+}
+
+func (a *app) dbStatus(c *cli.Context) error {
+	server, err := a.localServer()
+	if err != nil {
+		return err
+	}
+	status, err := server.Status(c.Context)
+	if err != nil {
+		return err
+	}
+	if status.Running {
+		fmt.Fprintf(a.stdout, "running, PostgreSQL %s, process %d\n", status.Version, status.PID)
+	} else {
+		fmt.Fprintln(a.stdout, "not running")
+	}
+	fmt.Fprintf(a.stdout, "data    %s (%s)\nsocket  %s\nlog     %s\n",
+		status.DataDir, byteSize(status.DataSize), status.SocketDir, status.LogFile)
+	if url, err := config.DatabaseURL(); err == nil && url != "" {
+		fmt.Fprintln(a.stdout, "It is not in use: DATABASE_URL is set.")
+	}
+	return nil
+}
+
+// databaseURL is the URL of the database in use, its server started if it is the private one.
+func (a *app) databaseURL(c *cli.Context) (string, error) {
+	url, err := config.DatabaseURL()
+	if err != nil || url != "" {
+		return string(url), err
+	}
+	server, err := a.localServer()
+	if err != nil {
+		return "", err
+	}
+	return server.URL(), server.Start(c.Context)
+}
+
+func (a *app) dbURL(c *cli.Context) error {
+	url, err := a.databaseURL(c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, url)
+	return nil
+}
+
+// dbPsql becomes psql. The URL goes through the environment: it may have a
+// password, and arguments are seen by other users of the machine.
+func (a *app) dbPsql(c *cli.Context) error {
+	url, err := a.databaseURL(c)
+	if err != nil {
+		return err
+	}
+	server, err := a.localServer()
+	if err != nil {
+		return err
+	}
+	path, err := server.Psql(c.Context)
+	if err != nil {
+		return err
+	}
+	args, env, err := psqlCommand(path, url, c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(path, args, append(os.Environ(), env...)) //nolint:gosec // the system's own psql
+}
+
+func byteSize(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, suffix := float64(n)/unit, 0
+	for value >= unit && suffix < 3 {
+		value /= unit
+		suffix++
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGT"[suffix])
+}

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"roompulse/internal/audit"
+	"roompulse/internal/config"
+	"roompulse/internal/demoportal"
+	"roompulse/internal/demoportal/worldgen"
+	"roompulse/internal/localpg"
+	"roompulse/internal/report"
+	"roompulse/internal/store"
+)
+
+func (a *app) demoCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "demo",
+		Usage: "show all of it on an invented portal: needs no account, keeps nothing",
+		Description: "Starts a simulated DocSpace portal and a PostgreSQL server of its own, syncs the one into the other,\n" +
+			"reports who is inactive, and removes both again.",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "events", Usage: "`N` events in the portal's past", Value: 20_000},
+			&cli.Uint64Flag{Name: "seed", Usage: "another `SEED` makes another portal", Value: 1},
+		},
+		Action: func(c *cli.Context) error {
+			if c.Int("events") < 1 {
+				return audit.Usagef("--events %d: give a positive number", c.Int("events"))
+			}
+			return a.demo(c.Context, c.Int("events"), c.Uint64("seed"))
+		},
+	}
+}
+
+func (a *app) demo(ctx context.Context, events int, seed uint64) (err error) {
+	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+
+	a.step("An invented portal with %d events, at a local address", events)
+	now := a.now().Truncate(time.Second)
+	host, closePortal, err := startPortal(ctx, events, seed, now)
+	if err != nil {
+		return fmt.Errorf("start the invented portal: %w", err)
+	}
+	defer closePortal()
+
+	a.step("A PostgreSQL server of its own")
+	url, stop, err := a.startDemoServer(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	st, err := store.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+
+	a.step("roompulse migrate up")
+	if _, err := st.MigrateUp(ctx); err != nil {
+		return err
+	}
+
+	a.step("roompulse sync")
+	opts := syncOptions{portal: config.Portal{Host: host, Key: demoportal.DefaultKey, MaxParallel: 20}}
+	client, err := newClient(opts.portal, a.version, log)
+	if err != nil {
+		return err
+	}
+	if err := a.syncOnce(ctx, client, st, opts, log); err != nil {
+		return err
+	}
+
+	a.step("roompulse report inactive --last 30d")
+	if err := a.demoReport(ctx, st, client.BaseURL()); err != nil {
+		return err
+	}
+	a.step("That was all. The README says how to point roompulse at your own portal")
+	return nil
+}
+
+func (a *app) step(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "\n==> "+format+"\n", args...)
+}
+
+func (a *app) demoReport(ctx context.Context, st *store.Store, host string) error {
+	portal, err := st.Portal(ctx, host)
+	if err != nil {
+		return err
+	}
+	reader := st.Reader(portal)
+	coverage, err := reader.Coverage(ctx)
+	if err != nil {
+		return err
+	}
+	window, err := audit.WindowArgs{Last: "30d"}.Resolve(a.now(), coverage.CompleteUntil())
+	if err != nil {
+		return err
+	}
+	r, err := report.Inactive(ctx, reader, report.InactiveQuery{
+		Window: window, Guests: report.GuestsInclude, MinActivity: 1, Activity: audit.FilterAny,
+		Grace: 14 * 24 * time.Hour, Now: a.now(), MaxLag: 24 * time.Hour,
+	})
+	if err != nil {
+		return err
+	}
+	table, err := report.ParseFormat("table")
+	if err != nil {
+		return err
+	}
+	return table.WriteInactive(a.stdout, r, a.reportOptions())
+}
+
+// startPortal serves an invented portal whose last event is an hour old.
+func startPortal(ctx context.Context, events int, seed uint64, now time.Time) (host string, closePortal func(), err error) {
+	world := worldgen.New(worldgen.Config{Seed: seed, Events: events, End: now.Add(-time.Hour)})
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: demoportal.New(world, demoportal.Options{}), ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }() // ends with an error when it is closed
+	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
+}
+
+// startDemoServer starts a server in a temporary folder; stop removes both.
+func (a *app) startDemoServer(ctx context.Context, log *slog.Logger) (url string, stop func() error, err error) {
+	dir, err := os.MkdirTemp("", "roompulse-demo-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a folder for the demo: %w", err)
+	}
+	remove := func() error { return os.RemoveAll(dir) }
+	if os.Geteuid() == 0 { // the server runs as another user, who must get in
+		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // an empty folder with a name of its own
+			return "", nil, errors.Join(err, remove())
+		}
+	}
+	server, err := localpg.New(localpg.Config{Dir: filepath.Join(dir, "postgres"), Logger: log, Settings: map[string]string{"fsync": "off"}})
+	if err != nil {
+		return "", nil, errors.Join(err, remove())
+	}
+	stop = func() error {
+		// Ctrl-C must not leave the server behind.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		if err := server.Stop(ctx); err != nil {
+			return fmt.Errorf("stop the demo's PostgreSQL, whose data stay in %s: %w", dir, err)
+		}
+		return remove()
+	}
+	if err := server.Start(ctx); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("start PostgreSQL: %w", err), stop())
+	}
+	return server.URL(), stop, nil
+}

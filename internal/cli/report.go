@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"roompulse/internal/audit"
+	"roompulse/internal/report"
+	"roompulse/internal/store"
+)
+
+func (a *app) reportCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "report",
+		Usage: "say who is inactive, or who did what",
+		Subcommands: []*cli.Command{
+			{
+				Name:  "inactive",
+				Usage: "list members of rooms without activity in a window",
+				Description: "Every member gets a verdict as of the window's end: active, pending, new, unknown, low, quiet or never.\n" +
+					"Listed are never, quiet, low and unknown.",
+				Flags: append(append(windowFlags(), filterFlags()...), append(outputFlags(),
+					&cli.BoolFlag{Name: "all", Usage: "list everybody, the active too"})...),
+				Action: a.reportInactive,
+			},
+			{
+				Name:   "activity",
+				Usage:  "count what everybody did in rooms in a window",
+				Flags:  append(append(windowFlags(), roomFlag()), outputFlags()...),
+				Action: a.reportActivity,
+			},
+		},
+	}
+}
+
+func windowFlags() []cli.Flag {
+	return []cli.Flag{
+		portalFlag,
+		&cli.StringFlag{Name: "last", Usage: "the window's `LENGTH` up to the end of complete data: 30d, 4w or 12h (default: 30d)"},
+		&cli.StringFlag{Name: "from", Usage: "the window's start `T`: 2026-10-01, 2026-10-01T08:00 or RFC 3339"},
+		&cli.StringFlag{Name: "to", Usage: "the window's end `T`, excluded (default: the end of complete data)"},
+		&cli.StringFlag{Name: "time-zone", Usage: "the `ZONE` of dates, such as Europe/Berlin", Value: "UTC", EnvVars: env("time-zone")},
+		&cli.StringFlag{Name: "max-lag", Usage: "warn if data end longer ago than `DURATION`", Value: "24h", EnvVars: env("max-lag")},
+	}
+}
+
+func roomFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "room", Usage: "only the room with `ID`, archived or not; may be repeated"}
+}
+
+func filterFlags() []cli.Flag {
+	return []cli.Flag{
+		roomFlag(),
+		&cli.Int64Flag{Name: "min-activity", Usage: "members with `N` events or more are active", Value: 1, EnvVars: env("min-activity")},
+		&cli.StringFlag{Name: "activity", Usage: "what counts: any, view, edit or manage", Value: string(audit.FilterAny), EnvVars: env("activity")},
+		&cli.StringFlag{Name: "grace", Usage: "members are new for `DURATION`, and not judged", Value: "14d", EnvVars: env("grace")},
+		&cli.StringFlag{Name: "guests", Usage: "include, only or exclude", Value: string(report.GuestsInclude), EnvVars: env("guests")},
+		&cli.BoolFlag{Name: "owners", Usage: "judge the owners of rooms too", EnvVars: env("owners")},
+		&cli.BoolFlag{Name: "archived", Usage: "judge archived rooms too", EnvVars: env("archived")},
+	}
+}
+
+func outputFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "format", Usage: strings.Join(report.FormatNames(), " or "), Value: report.FormatNames()[0], EnvVars: env("format"),
+		},
+		&cli.BoolFlag{Name: "strict", Usage: "exit with 3 if the window is not complete"},
+	}
+}
+
+// reportFrame is what the reports have in common.
+type reportFrame struct {
+	store  *store.Store
+	reader *store.Reader
+	window audit.Window
+	maxLag time.Duration
+	now    time.Time
+	format report.Format
+}
+
+// openReport checks the command line before it touches the database.
+func (a *app) openReport(c *cli.Context) (*reportFrame, error) {
+	f := &reportFrame{now: a.now()}
+	args := audit.WindowArgs{Last: c.String("last"), From: c.String("from"), To: c.String("to"), Zone: c.String("time-zone")}.OrLast("30d")
+	var err error
+	// A window that cannot be meant is told before the database is asked for its end.
+	if _, err = args.Resolve(f.now, f.now); err != nil {
+		return nil, err
+	}
+	if f.maxLag, err = audit.ParseDuration("--max-lag", c.String("max-lag")); err != nil {
+		return nil, err
+	}
+	if f.format, err = report.ParseFormat(c.String("format")); err != nil {
+		return nil, err
+	}
+	if f.store, err = a.readyWarehouse(c.Context); err != nil {
+		return nil, err
+	}
+	if err := f.resolve(c, args); err != nil {
+		f.store.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *reportFrame) resolve(c *cli.Context, args audit.WindowArgs) error {
+	portal, err := selectedPortal(c.Context, c, f.store)
+	if err != nil {
+		return err
+	}
+	f.reader = f.store.Reader(portal)
+	coverage, err := f.reader.Coverage(c.Context)
+	if err != nil {
+		return err
+	}
+	f.window, err = args.Resolve(f.now, coverage.CompleteUntil())
+	return err
+}
+
+func (a *app) reportInactive(c *cli.Context) error {
+	query := report.InactiveQuery{
+		Rooms: c.StringSlice("room"), Archived: c.Bool("archived"), Owners: c.Bool("owners"), All: c.Bool("all"),
+		Guests: report.Guests(c.String("guests")), MinActivity: c.Int64("min-activity"), Activity: audit.Filter(c.String("activity")),
+	}
+	if err := query.Validate(); err != nil {
+		return err
+	}
+	var err error
+	if query.Grace, err = audit.ParseDuration("--grace", c.String("grace")); err != nil {
+		return err
+	}
+	f, err := a.openReport(c)
+	if err != nil {
+		return err
+	}
+	defer f.store.Close()
+	query.Window, query.Now, query.MaxLag = f.window, f.now, f.maxLag
+	r, err := report.Inactive(c.Context, f.reader, query)
+	if err != nil {
+		return err
+	}
+	if err := f.format.WriteInactive(a.stdout, r, a.reportOptions()); err != nil {
+		return err
+	}
+	return a.endReport(c, f.format, r.Notices(), r.DataQuality)
+}
+
+func (a *app) reportActivity(c *cli.Context) error {
+	f, err := a.openReport(c)
+	if err != nil {
+		return err
+	}
+	defer f.store.Close()
+	r, err := report.Activity(c.Context, f.reader, report.ActivityQuery{
+		Window: f.window, Rooms: c.StringSlice("room"), Now: f.now, MaxLag: f.maxLag,
+	})
+	if err != nil {
+		return err
+	}
+	if err := f.format.WriteActivity(a.stdout, r, a.reportOptions()); err != nil {
+		return err
+	}
+	return a.endReport(c, f.format, r.Notices(), r.DataQuality)
+}
+
+// endReport tells on stderr what formats for programs have no place for.
+func (a *app) endReport(c *cli.Context, format report.Format, notices []string, quality report.DataQuality) error {
+	if !format.Prose {
+		for _, notice := range notices {
+			fmt.Fprintln(a.stderr, notice)
+		}
+	}
+	if c.Bool("strict") && quality.Incomplete() {
+		return fmt.Errorf("%w: parts of the window are missing, see the report", errIncomplete)
+	}
+	return nil
+}
+
+func (a *app) reportOptions() report.Options {
+	return report.Options{Width: width(a.stdout), Color: isTerminal(a.stdout) && os.Getenv("NO_COLOR") == ""}
+}
+
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		return terminalWidth(f)
+	}
+	return 0
+}

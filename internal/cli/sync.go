@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/urfave/cli/v2"
+
+	"roompulse/internal/audit"
+	"roompulse/internal/config"
+	"roompulse/internal/docspace"
+	"roompulse/internal/ingest"
+	"roompulse/internal/store"
+)
+
+// syncOptions is what `roompulse sync` was told.
+type syncOptions struct {
+	portal  config.Portal
+	since   time.Time
+	every   time.Duration // 0: once
+	verbose bool
+}
+
+func (a *app) syncCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "sync",
+		Usage: "read what is new from the portal into the warehouse",
+		Description: "Needs DOCSPACE_API_KEY or DOCSPACE_API_KEY_FILE. The first run goes back to the oldest event that the portal has.\n" +
+			"It may be broken off and started again at any time: what is complete is not read twice.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "portal", Usage: "`HOST` of the portal", EnvVars: []string{"DOCSPACE_API_HOST"}},
+			&cli.StringFlag{Name: "since", Usage: "go back to `T` only (2026-01-31, 2026-01-31T08:00 or RFC 3339; UTC without an offset)"},
+			&cli.StringFlag{Name: "every", Usage: "stay, and sync every `DURATION` such as 15m", EnvVars: env("every")},
+			&cli.IntFlag{
+				Name: "max-requests-per-minute", Usage: "send at most `N` requests a minute; 0: no limit", Value: 1350,
+				EnvVars: env("max-requests-per-minute"),
+			},
+			&cli.IntFlag{Name: "max-parallel", Usage: "send at most `N` requests at once; 0: no limit", Value: 20, EnvVars: env("max-parallel")},
+			&cli.BoolFlag{Name: "verbose", Usage: "log every window"},
+		},
+		Action: func(c *cli.Context) error {
+			opts, err := readSyncOptions(c)
+			if err != nil {
+				return err
+			}
+			return a.sync(c.Context, opts)
+		},
+	}
+}
+
+func readSyncOptions(c *cli.Context) (opts syncOptions, err error) {
+	opts.portal = config.Portal{
+		Host: c.String("portal"), AllowHTTP: allowHTTP(),
+		MaxRequestsPerMinute: c.Int("max-requests-per-minute"), MaxParallel: c.Int("max-parallel"),
+	}
+	if err := opts.portal.Validate(); err != nil {
+		return opts, err
+	}
+	if err := opts.portal.ReadPortalKey(); err != nil {
+		return opts, err
+	}
+	if since := c.String("since"); since != "" {
+		if opts.since, err = audit.ParseTime("--since", since, time.UTC); err != nil {
+			return opts, err
+		}
+	}
+	if every := c.String("every"); every != "" {
+		if opts.every, err = audit.ParseDuration("--every", every); err != nil {
+			return opts, err
+		}
+		if opts.every < time.Second {
+			return opts, audit.Usagef("--every %s is too often: give at least 1s", every)
+		}
+	}
+	opts.verbose = c.Bool("verbose")
+	return opts, nil
+}
+
+func (a *app) sync(ctx context.Context, opts syncOptions) error {
+	log := a.logger(opts.verbose)
+	client, err := newClient(opts.portal, a.version, log)
+	if err != nil {
+		return err
+	}
+	st, err := a.migratedWarehouse(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if opts.every == 0 {
+		return a.syncOnce(ctx, client, st, opts, log)
+	}
+	return a.syncEvery(ctx, client, st, opts, log)
+}
+
+func newClient(p config.Portal, version string, log *slog.Logger) (*docspace.Client, error) {
+	return docspace.New(docspace.Config{
+		Host: p.Host, Key: string(p.Key), AllowHTTP: p.AllowHTTP, MaxRequestsPerMinute: p.MaxRequestsPerMinute,
+		MaxParallel: p.MaxParallel, Logger: log, UserAgent: "roompulse/" + version,
+	})
+}
+
+// syncEvery syncs until the process is told to stop. Only a refusal at the
+// first run ends it: later ones may be mended while it runs.
+func (a *app) syncEvery(ctx context.Context, client *docspace.Client, st *store.Store, opts syncOptions, log *slog.Logger) error {
+	for first := true; ; first = false {
+		err := a.syncOnce(ctx, client, st, opts, log)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case first && (errors.Is(err, audit.ErrRefused) || exitCode(err) == exitUsage):
+			return err
+		case err != nil:
+			log.ErrorContext(ctx, "sync failed; the next one comes", slog.Any("error", err), slog.Duration("every", opts.every))
+		}
+		// A tenth of jitter keeps many installations from asking at once.
+		pause := opts.every + time.Duration(rand.Int64N(int64(opts.every)/10+1)) //nolint:gosec // no secret
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (a *app) syncOnce(ctx context.Context, client *docspace.Client, st *store.Store, opts syncOptions, log *slog.Logger) error {
+	w, err := st.OpenWriter(ctx, client.BaseURL(), func(ctx context.Context) (string, error) { return ownerID(ctx, client) }, a.now())
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	bar := a.progressBar()
+	syncer := ingest.New(client, w, ingest.Options{
+		Version: a.version, Since: opts.since, Parallel: parallelReaders(opts.portal.MaxParallel), Logger: log, Progress: bar.show,
+	})
+	result, err := syncer.Run(ctx)
+	bar.finish()
+	fmt.Fprintf(a.stderr, "%s\n", syncSummary(client.BaseURL(), result))
+	return err
+}
+
+// ownerID is the account that recognizes a portal when its host changes.
+func ownerID(ctx context.Context, client *docspace.Client) (string, error) {
+	accounts, err := client.Accounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range accounts {
+		if a.Owner {
+			return a.ID, nil
+		}
+	}
+	return "", fmt.Errorf("%s lists %d people and none as its owner", client.BaseURL(), len(accounts))
+}
+
+// parallelReaders is how many windows are read at once. Each takes memory for
+// its rows, so there are at most 20 of them however many requests may be sent.
+func parallelReaders(maxParallel int) int {
+	const most = 20
+	if maxParallel == 0 || maxParallel > most {
+		return most
+	}
+	return maxParallel
+}
+
+func syncSummary(host string, r audit.RunResult) string {
+	return fmt.Sprintf("%s: %s; %d new events of %d listed, %d windows, %d requests", host, r.Outcome, r.EventsNew, r.EventsListed, r.Windows, r.Requests)
+}
+
+// progress shows on a terminal what sync is at. How much there is to read
+// nobody knows: the portal does not count its events.
+type progress struct {
+	bar  *progressbar.ProgressBar
+	last int64
+}
+
+func (a *app) progressBar() *progress {
+	if !isTerminal(a.stderr) {
+		return &progress{}
+	}
+	return &progress{bar: progressbar.NewOptions64(-1,
+		progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription("sync"), progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("events"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSpinnerType(14))}
+}
+
+func (p *progress) show(at ingest.Progress) {
+	if p.bar == nil {
+		return
+	}
+	description := at.Task
+	if !at.Reached.IsZero() && at.Task == "events" {
+		description = "events back to " + at.Reached.Format("2006-01-02") + " (Ctrl-C is safe)"
+	}
+	p.bar.Describe(description)
+	_ = p.bar.Add64(at.Events - p.last) // a spinner that cannot be drawn is no failure
+	p.last = at.Events
+}
+
+func (p *progress) finish() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}

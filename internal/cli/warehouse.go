@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"roompulse/internal/audit"
+	"roompulse/internal/config"
+	"roompulse/internal/docspace"
+	"roompulse/internal/localpg"
+	"roompulse/internal/store"
+)
+
+// warehouse opens the database that DATABASE_URL names, or else the private
+// server, which is started if it does not run.
+func (a *app) warehouse(ctx context.Context, log *slog.Logger) (st *store.Store, private bool, err error) {
+	url, err := config.DatabaseURL()
+	if err != nil {
+		return nil, false, err
+	}
+	if url == "" {
+		private = true
+		server, err := localpg.New(localpg.Config{Logger: log})
+		if err != nil {
+			return nil, true, err
+		}
+		if err := server.Start(ctx); err != nil {
+			return nil, true, fmt.Errorf("start the private PostgreSQL: %w", err)
+		}
+		url = config.Secret(server.URL())
+	}
+	st, err = store.Open(ctx, string(url))
+	return st, private, err
+}
+
+// readyWarehouse opens a database whose schema is this version's.
+func (a *app) readyWarehouse(ctx context.Context) (*store.Store, error) {
+	st, _, err := a.warehouse(ctx, a.logger(false))
+	if err != nil {
+		return nil, err
+	}
+	if err := st.CheckSchema(ctx); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+// migratedWarehouse is readyWarehouse for sync: an empty database is made
+// ready, and so is a private one, which is nobody else's.
+func (a *app) migratedWarehouse(ctx context.Context, log *slog.Logger) (*store.Store, error) {
+	st, private, err := a.warehouse(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.migrateIfOurs(ctx, st, private, log); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+func (a *app) migrateIfOurs(ctx context.Context, st *store.Store, private bool, log *slog.Logger) error {
+	err := st.CheckSchema(ctx)
+	if !errors.Is(err, store.ErrNotMigrated) {
+		return err
+	}
+	if !private {
+		empty, emptyErr := st.Empty(ctx)
+		if emptyErr != nil {
+			return emptyErr
+		}
+		if !empty {
+			return err
+		}
+	}
+	applied, err := st.MigrateUp(ctx)
+	if err == nil {
+		log.InfoContext(ctx, "database migrated", slog.Int("migrations", len(applied)))
+	}
+	return err
+}
+
+var portalFlag = &cli.StringFlag{
+	Name: "portal", Usage: "`HOST` of the portal (default: the only one in the database)",
+	EnvVars: []string{"DOCSPACE_API_HOST"},
+}
+
+func allowHTTP() bool { return os.Getenv("ROOMPULSE_ALLOW_HTTP") == "1" }
+
+// selectedPortal finds the portal that a command that reads is about.
+func selectedPortal(ctx context.Context, c *cli.Context, st *store.Store) (store.Portal, error) {
+	if host := c.String("portal"); host != "" {
+		base, err := docspace.ParseHost(host, allowHTTP())
+		if err != nil {
+			return store.Portal{}, err
+		}
+		return st.Portal(ctx, base)
+	}
+	portals, err := st.Portals(ctx)
+	if err != nil {
+		return store.Portal{}, err
+	}
+	switch len(portals) {
+	case 0:
+		return store.Portal{}, audit.Usagef("the warehouse has no portal yet: run `roompulse sync`")
+	case 1:
+		return portals[0], nil
+	}
+	hosts := make([]string, len(portals))
+	for i, p := range portals {
+		hosts[i] = p.Host
+	}
+	return store.Portal{}, audit.Usagef("which portal? give --portal with one of: %s", strings.Join(hosts, ", "))
+}

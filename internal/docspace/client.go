@@ -1,0 +1,304 @@
+package docspace
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
+	"roompulse/internal/audit"
+)
+
+const (
+	// DefaultTimeout is for one try of one request, DefaultRetryBudget for all tries of it.
+	DefaultTimeout     = time.Minute
+	DefaultRetryBudget = 5 * time.Minute
+
+	maxBody       = 32 << 20 // a page of 100 items is about 100 KiB
+	doubtfulTries = 3        // of a host that has not answered as a portal yet: 3 seconds
+	optionalTries = 6        // 30 seconds
+)
+
+// Config says which portal to ask, and how.
+type Config struct {
+	Host string // as [ParseHost] takes it
+	Key  string // the API key; no printing of a Config shows it
+	// AllowHTTP lets the key go over plain http to other hosts than this machine.
+	AllowHTTP bool
+	// MaxRequestsPerMinute and MaxParallel limit the requests; 0 is no limit.
+	MaxRequestsPerMinute, MaxParallel int
+	// Timeout limits one try, body included; 0 is [DefaultTimeout].
+	Timeout time.Duration
+	// RetryBudget is how long a failing request is repeated; 0 is [DefaultRetryBudget].
+	RetryBudget time.Duration
+	Logger      *slog.Logger      // nil: no log
+	UserAgent   string            // empty: "roompulse"
+	Transport   http.RoundTripper // nil: the network
+}
+
+// Format prints the host alone, whatever the verb.
+func (c Config) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "docspace.Config(%q)", c.Host) }
+
+// LogValue logs the host alone.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.Host) }
+
+// MarshalJSON gives the host alone.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.Host) }
+
+// Client asks one portal. It is safe for concurrent use.
+type Client struct {
+	baseURL string
+	timeout time.Duration
+	budget  time.Duration
+	log     *slog.Logger
+	http    *http.Client
+	limiter *limiter
+	retries failsafe.Executor[envelope]
+
+	// The key lives in these closures: printing a Client cannot show it.
+	authorize func(*http.Request)
+	hideKey   func(string) string
+
+	answered                   atomic.Bool // as a portal, at least once
+	requests, again, throttled atomic.Int64
+}
+
+// New checks the configuration; it sends nothing.
+func New(cfg Config) (*Client, error) {
+	baseURL, err := ParseHost(cfg.Host, cfg.AllowHTTP)
+	if err != nil {
+		return nil, err
+	}
+	key := strings.TrimSpace(cfg.Key)
+	if key == "" {
+		return nil, errors.New("no API key; " + hintKey)
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the API key holds spaces, line breaks or other characters that no key has; copy it again")
+	}
+	c := &Client{
+		baseURL: baseURL,
+		timeout: orDefault(cfg.Timeout, DefaultTimeout),
+		budget:  orDefault(cfg.RetryBudget, DefaultRetryBudget),
+		log:     cfg.Logger,
+		limiter: newLimiter(cfg.MaxRequestsPerMinute, cfg.MaxParallel),
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	agent := orDefault(cfg.UserAgent, "roompulse")
+	c.authorize = func(r *http.Request) {
+		r.Header.Set("Authorization", "Bearer "+key)
+		r.Header.Set("User-Agent", agent)
+	}
+	c.hideKey = func(s string) string { return strings.ReplaceAll(s, key, "[redacted]") }
+	transport := cfg.Transport
+	if transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConnsPerHost = t.MaxIdleConns // one host is all there is
+		transport = t
+	}
+	c.http = &http.Client{
+		Transport: transport,
+		// Another host must not get the key, and another path is not the API.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	c.retries = failsafe.With(retrypolicy.NewBuilder[envelope]().
+		HandleIf(func(_ envelope, err error) bool { return c.retryable(err) }).
+		WithMaxRetries(-1).
+		WithMaxDuration(c.budget).
+		WithBackoff(time.Second, time.Minute).
+		WithJitterFactor(0.2).
+		WithDelayFunc(func(exec failsafe.ExecutionAttempt[envelope]) time.Duration {
+			if e := asError(exec.LastError()); e != nil && e.after > 0 {
+				return e.after
+			}
+			return -1 // the backoff
+		}).
+		OnRetryScheduled(c.logRetry).
+		ReturnLastFailure().
+		Build())
+	return c, nil
+}
+
+func orDefault[T comparable](v, fallback T) T {
+	if v == *new(T) {
+		return fallback
+	}
+	return v
+}
+
+// BaseURL is the portal's address, as [ParseHost] spells it.
+func (c *Client) BaseURL() string { return c.baseURL }
+
+// Traffic is what this client has asked so far.
+func (c *Client) Traffic() audit.Traffic {
+	return audit.Traffic{Requests: c.requests.Load(), Retries: c.again.Load(), Throttled: c.throttled.Load()}
+}
+
+// call is one thing to ask.
+type call struct {
+	op    string // "list rooms", for errors
+	path  string
+	query url.Values
+	scope string // that the key needs
+	// single calls are about one room, file or folder: what forbids or misses
+	// them says nothing about the rest.
+	single bool
+	// optional calls are for what a portal may lack, with all failures that
+	// come of that; they are not worth the whole time budget.
+	optional bool
+}
+
+// envelope is what DocSpace wraps its answers in.
+type envelope struct {
+	Response json.RawMessage `json:"response"`
+	Count    int             `json:"count"`
+	Total    *int            `json:"total"` // nil where the portal does not say
+	date     time.Time       // the portal's clock, zero if it did not say
+}
+
+// get asks until there is an answer, the failure is final, or the time budget is spent.
+func (c *Client) get(ctx context.Context, call call) (envelope, error) {
+	env, err := c.retries.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[envelope]) (envelope, error) {
+		if exec.IsRetry() {
+			c.again.Add(1)
+		}
+		env, err := c.try(ctx, call)
+		if e := asError(err); e != nil {
+			c.giveUp(e, call, exec)
+		}
+		return env, err
+	})
+	if err != nil && asError(err) == nil {
+		err = fmt.Errorf("%s: %w", call.op, err) // canceled
+	}
+	return env, err
+}
+
+// giveUp makes a failure final that is not worth another try.
+func (c *Client) giveUp(e *Error, call call, exec failsafe.Execution[envelope]) {
+	switch {
+	case e.retry == doubtful && !c.answered.Load() && exec.Attempts() >= doubtfulTries,
+		call.optional && exec.Attempts() >= optionalTries,
+		exec.ElapsedTime() >= c.budget: // the policy's own test is ">", and its last wait ends just there
+		e.retry = final
+	}
+	// To come back earlier than asked would be refused, to wait for nothing is no use either.
+	if e.after > 0 && e.after > c.budget-exec.ElapsedTime() {
+		e.retry = final
+		e.Hint = fmt.Sprintf("it asks to be left alone for %s", e.after)
+	}
+}
+
+func (c *Client) retryable(err error) bool {
+	e := asError(err)
+	return e != nil && e.retry != final
+}
+
+func (c *Client) logRetry(event failsafe.ExecutionScheduledEvent[envelope]) {
+	e := asError(event.LastError())
+	c.log.WarnContext(event.Context(), "request failed, trying again",
+		slog.String("op", e.Op),
+		slog.String("path", e.Path),
+		slog.Int("status", e.Code),
+		slog.String("reason", e.Message),
+		slog.Int("try", event.Attempts()),
+		slog.Duration("wait", event.Delay.Round(time.Millisecond)))
+}
+
+// try asks once.
+func (c *Client) try(ctx context.Context, call call) (envelope, error) {
+	if err := c.limiter.acquire(ctx); err != nil {
+		return envelope{}, err
+	}
+	defer c.limiter.release()
+	attempt, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(attempt, http.MethodGet, c.baseURL+call.path, http.NoBody)
+	if err != nil {
+		return envelope{}, c.unexpected(call, "%v", err)
+	}
+	req.URL.RawQuery = call.query.Encode()
+	req.Header.Set("Accept", "application/json")
+	c.authorize(req)
+
+	sent := time.Now()
+	c.requests.Add(1)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return envelope{}, c.explainFailure(ctx, call, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		e := c.explainStatus(call, resp)
+		if e.Code == http.StatusTooManyRequests {
+			c.throttled.Add(1)
+			c.limiter.throttled(sent, e.after)
+		}
+		return envelope{}, e
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return envelope{}, c.explainFailure(ctx, call, err)
+	case len(body) > maxBody:
+		return envelope{}, c.unexpected(call, "the answer is larger than %d MiB", maxBody>>20)
+	}
+	env, err := c.open(call, body, isHTML(resp.Header, body))
+	if err != nil {
+		return envelope{}, err
+	}
+	c.answered.Store(true)
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		env.date = date.UTC()
+	}
+	return env, nil
+}
+
+// open takes the answer out of its envelope.
+func (c *Client) open(call call, body []byte, html bool) (envelope, error) {
+	var env envelope
+	err := json.Unmarshal(body, &env)
+	if err == nil && env.Response != nil {
+		return env, nil
+	}
+	e := c.unexpected(call, "the answer is not the one of a DocSpace portal")
+	e.kind, e.retry, e.Hint = audit.ErrUnavailable, doubtful, hintHost
+	var syntax *json.SyntaxError
+	switch {
+	case html:
+		e.Message = "a web page instead of the API's answer"
+	case errors.As(err, &syntax) && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
+		e.retry, e.Message, e.Hint = transient, "the answer is cut or damaged", hintLater
+	}
+	return envelope{}, e
+}
+
+// decode reads the response proper.
+func decode[T any](c *Client, call call, env envelope) (T, error) {
+	var v T
+	if err := json.Unmarshal(env.Response, &v); err != nil {
+		return v, c.unexpected(call, "the answer has another form than expected: %v", err)
+	}
+	return v, nil
+}
+
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}

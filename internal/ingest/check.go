@@ -1,0 +1,113 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"roompulse/internal/audit"
+)
+
+const (
+	// recent is the time that every run checks for late events.
+	recent = 48 * time.Hour
+	// checkRows is how many rows are checked at once: a span that has grown
+	// costs halving requests, one that has not costs two, whatever its size.
+	checkRows = 20_000
+)
+
+// checkComplete looks for events that came late into windows that were complete.
+//
+// The portal writes through a queue, and lateness has no bound. But rows are
+// only added: a span of which N rows are held is unchanged if the portal has
+// no row number N and row N-1 is one that is held. Every run checks the recent past,
+// one a day all of it, and sync --since what it names.
+func (s *Syncer) checkComplete(ctx context.Context) error {
+	since, task := s.until.Add(-recent), ""
+	switch {
+	case !s.opts.Since.IsZero():
+		since = earlier(since, s.opts.Since)
+	case s.due(taskCheck, time.Time{}):
+		since, task = oldest, taskCheck
+	}
+	s.tell("late events")
+	spans, err := s.sink.CheckSpans(ctx, since, s.until, checkRows)
+	if err != nil {
+		return err
+	}
+	err = parallel(ctx, s.opts.Parallel, spans, func(ctx context.Context, span audit.Span, put putFunc) error {
+		return s.check(ctx, span, put)
+	})
+	if err != nil || task == "" {
+		return err
+	}
+	return s.finishTask(ctx, task)
+}
+
+func (s *Syncer) check(ctx context.Context, span audit.Span, put putFunc) error {
+	var held int
+	var checkedAt time.Time
+	err := put(func(ctx context.Context) (err error) {
+		held, checkedAt, err = s.sink.CountHeld(ctx, span)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	grown, err := s.hasGrown(ctx, span, held, put)
+	if err != nil {
+		return err
+	}
+	if !grown {
+		return put(func(ctx context.Context) error { return s.sink.SetChecked(ctx, span, s.until) })
+	}
+	middle := wholeSecond(span.From.Add(span.To.Sub(span.From) / 2))
+	if held > windowRows && middle.After(span.From) {
+		if err := s.check(ctx, audit.Span{From: span.From, To: middle}, put); err != nil {
+			return err
+		}
+		return s.check(ctx, audit.Span{From: middle, To: span.To}, put)
+	}
+	return s.readWindow(ctx, planned{Span: span}, func(read windowRead) error {
+		return put(func(ctx context.Context) error { return s.commitLate(ctx, read, checkedAt) })
+	})
+}
+
+// hasGrown asks whether the portal has more rows in the span than are held.
+func (s *Syncer) hasGrown(ctx context.Context, span audit.Span, held int, put putFunc) (bool, error) {
+	page, err := s.events(ctx, span, held, 1)
+	if err != nil || page.Rows() > 0 || held == 0 {
+		return page.Rows() > 0, err
+	}
+	page, err = s.events(ctx, span, held-1, 1)
+	if err != nil {
+		return false, err
+	}
+	if page.Rows() == 0 {
+		return false, fmt.Errorf("%w: %s to %s had %d", ErrVanished, span.From.Format(time.RFC3339), span.To.Format(time.RFC3339), held)
+	}
+	if len(page.Events) == 0 { // an item that is in quarantine, or would go there
+		return false, nil
+	}
+	var known bool
+	err = put(func(ctx context.Context) (err error) {
+		known, err = s.sink.Holds(ctx, page.Events[0].ID)
+		return err
+	})
+	return !known, err
+}
+
+// commitLate stores a span that had been complete and has grown since it was
+// last checked.
+func (s *Syncer) commitLate(ctx context.Context, read windowRead, checkedAt time.Time) error {
+	read.late = true
+	committed, err := s.commit(ctx, read)
+	if err != nil {
+		return err
+	}
+	s.result.EventsLate += committed.NewEvents
+	if committed.NewEvents > 0 {
+		s.result.MaxLate = max(s.result.MaxLate, checkedAt.Sub(committed.OldestNew))
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+// Package report answers who did what in the rooms of a portal, and above all
+// who did nothing: it judges every member of every room over a window, says on
+// what data the judgement rests, and writes the answer for people or programs.
+package report
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"roompulse/internal/audit"
+)
+
+// Reader reads the facts that a report rests on, those of one call from one
+// state of the warehouse.
+type Reader interface {
+	// InactiveFacts returns all rooms, and all members as of the window's end.
+	InactiveFacts(ctx context.Context, w audit.Window, counted audit.Filter) (audit.Facts, error)
+	// ActivityFacts returns all rooms, and what everybody did in them.
+	ActivityFacts(ctx context.Context, w audit.Window) (audit.Facts, error)
+}
+
+// Guests says what becomes of guests among a room's members.
+type Guests string
+
+// The values of --guests.
+const (
+	GuestsInclude Guests = "include"
+	GuestsOnly    Guests = "only"
+	GuestsExclude Guests = "exclude"
+)
+
+// InactiveQuery says whom to judge, over which window, and by what measure.
+type InactiveQuery struct {
+	Window audit.Window
+	// Rooms are the ids of the rooms to judge, archived or not; none: all rooms.
+	Rooms       []string
+	Archived    bool // judge archived rooms too
+	Owners      bool // judge the owners of rooms too
+	Guests      Guests
+	MinActivity int64 // counted events that make a member active, at least 1
+	Activity    audit.Filter
+	Grace       time.Duration // so long a new member is not judged
+	All         bool          // list everybody, not only the inactive and the unknown
+	// Now and MaxLag say when data count as old: MaxLag after they end.
+	Now    time.Time
+	MaxLag time.Duration
+}
+
+// Validate returns a [audit.UsageError] if a filter cannot be meant.
+func (q InactiveQuery) Validate() error {
+	switch {
+	case q.MinActivity < 1:
+		return audit.Usagef("--min-activity %d: nobody has fewer events than that; write 1 or more", q.MinActivity)
+	case !slices.Contains(audit.Filters(), q.Activity):
+		return audit.Usagef("--activity %q is not known: write any, view, edit or manage", q.Activity)
+	case !slices.Contains([]Guests{GuestsInclude, GuestsOnly, GuestsExclude}, q.Guests):
+		return audit.Usagef("--guests %q is not known: write include, only or exclude", q.Guests)
+	}
+	return nil
+}
+
+// Inactive judges the members of rooms. The error is a [audit.UsageError] if
+// the query cannot be meant, also if a room is not known or was not there.
+func Inactive(ctx context.Context, r Reader, q InactiveQuery) (*InactiveReport, error) {
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	facts, err := r.InactiveFacts(ctx, q.Window, q.Activity)
+	if err != nil {
+		return nil, fmt.Errorf("report inactive members: %w", err)
+	}
+	rooms, err := q.selectRooms(facts.Rooms)
+	if err != nil {
+		return nil, err
+	}
+
+	report := &InactiveReport{
+		Portal: facts.Portal, Window: newWindow(q.Window), MinActivity: q.MinActivity, Activity: q.Activity,
+		Rooms: make([]Room, len(rooms)), DataQuality: newDataQuality(facts, rooms, q.Window, q.Now),
+		Totals: make(map[State]int), query: q, coverage: facts.Coverage,
+	}
+	position := make(map[string]int, len(rooms))
+	for i, room := range rooms {
+		position[room.ID] = i
+		report.Rooms[i] = Room{ID: room.ID, Title: room.Title, Inactive: []Member{}, MembersListed: !room.MembersAt.IsZero()}
+		if room.UnreadableSince.Before(q.Window.To) || room.MembersAt.IsZero() {
+			report.Rooms[i].UnreadableSince = Time{room.UnreadableSince}
+		}
+	}
+	people := make(map[string]struct{})
+	judge := newJudge(q, facts.Coverage)
+	for _, m := range facts.Members {
+		i, ok := position[m.RoomID]
+		if !ok || !q.judges(m) {
+			continue
+		}
+		v := judge.verdict(m, rooms[i].Created)
+		report.Rooms[i].Members++
+		report.Totals[v.state]++
+		people[m.AccountID] = struct{}{}
+		if q.All || v.state.IsListed() {
+			report.Rooms[i].Inactive = append(report.Rooms[i].Inactive, newMember(m, v))
+		}
+	}
+	for _, room := range report.Rooms {
+		slices.SortFunc(room.Inactive, func(a, b Member) int { return cmp.Compare(a.AccountID, b.AccountID) })
+	}
+	report.People = len(people)
+	report.noneSince = judge.knownFrom
+	return report, nil
+}
+
+// selectRooms returns the rooms to judge, by id.
+func (q InactiveQuery) selectRooms(all []audit.RoomFacts) ([]audit.RoomFacts, error) {
+	byID, err := findRooms(all, q.Rooms)
+	if err != nil {
+		return nil, err
+	}
+	var rooms []audit.RoomFacts
+	for _, room := range byID {
+		asked := len(q.Rooms) > 0
+		deleted := !room.Deleted.IsZero() && !room.Deleted.After(q.Window.To)
+		unmade := room.Created.After(q.Window.To)
+		switch {
+		case asked && deleted:
+			return nil, audit.Usagef("--room %s was deleted at %s: choose a window that ends before", room.ID, room.Deleted.UTC().Format(time.RFC3339))
+		case asked && unmade:
+			return nil, audit.Usagef("--room %s was made at %s: choose a window that ends after", room.ID, room.Created.UTC().Format(time.RFC3339))
+		case !deleted && !unmade && (asked || q.Archived || !room.Archived):
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms, nil
+}
+
+// findRooms returns the rooms with the given ids, all of them if none are given, by id.
+func findRooms(all []audit.RoomFacts, ids []string) ([]audit.RoomFacts, error) {
+	var found []audit.RoomFacts
+	for _, room := range all {
+		if len(ids) == 0 || slices.Contains(ids, room.ID) {
+			found = append(found, room)
+		}
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(found, func(r audit.RoomFacts) bool { return r.ID == id }) {
+			return nil, audit.Usagef("--room %s is not known: roompulse report inactive --archived shows the ids of all rooms; a new room needs a roompulse sync", id)
+		}
+	}
+	slices.SortFunc(found, func(a, b audit.RoomFacts) int { return cmp.Compare(a.ID, b.ID) })
+	return found, nil
+}
+
+// judges reports whether the query wants a verdict on the member.
+func (q InactiveQuery) judges(m audit.MemberFacts) bool {
+	switch {
+	case !audit.IsPerson(m.AccountID), m.Status == audit.AccountDisabled, m.Status == audit.AccountDeleted:
+		return false
+	case m.Owner && !q.Owners, m.Guest && q.Guests == GuestsExclude, !m.Guest && q.Guests == GuestsOnly:
+		return false
+	}
+	return true
+}
+
+// ActivityQuery says over which window and for which rooms activity is counted.
+type ActivityQuery struct {
+	Window audit.Window
+	Rooms  []string // ids; none: all rooms
+	// Now and MaxLag say when data count as old: MaxLag after they end.
+	Now    time.Time
+	MaxLag time.Duration
+}
+
+// Activity counts what everybody did in rooms, archived and deleted ones too.
+// The error is a [audit.UsageError] if a room is not known.
+func Activity(ctx context.Context, r Reader, q ActivityQuery) (*ActivityReport, error) {
+	facts, err := r.ActivityFacts(ctx, q.Window)
+	if err != nil {
+		return nil, fmt.Errorf("report activity: %w", err)
+	}
+	rooms, err := findRooms(facts.Rooms, q.Rooms)
+	if err != nil {
+		return nil, err
+	}
+
+	wanted := make(map[string]bool, len(rooms)) // true: has activity
+	for _, room := range rooms {
+		wanted[room.ID] = false
+	}
+	rows := []ActivityRow{}
+	for _, a := range facts.Activity {
+		if _, ok := wanted[a.RoomID]; ok {
+			rows = append(rows, newActivityRow(a))
+			wanted[a.RoomID] = true
+		}
+	}
+	shown := slices.DeleteFunc(rooms, func(r audit.RoomFacts) bool { return len(q.Rooms) == 0 && !wanted[r.ID] })
+	slices.SortFunc(rows, func(a, b ActivityRow) int {
+		return cmp.Or(cmp.Compare(a.RoomID, b.RoomID), cmp.Compare(a.AccountID, b.AccountID))
+	})
+	return &ActivityReport{
+		Portal: facts.Portal, Window: newWindow(q.Window), Rows: rows,
+		DataQuality: newDataQuality(facts, shown, q.Window, q.Now), query: q, coverage: facts.Coverage,
+	}, nil
+}

@@ -1,0 +1,95 @@
+package report
+
+import (
+	"cmp"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"time"
+)
+
+var activityColumns = []column{
+	{head: [2]string{"", "Person"}, least: 16},
+	{head: [2]string{"", "Member"}, spare: 2},
+	{head: [2]string{"", "Events"}, right: true},
+	{head: [2]string{"", "Views"}, right: true},
+	{head: [2]string{"", "Edits"}, right: true},
+	{head: [2]string{"", "Manages"}, right: true, spare: 3},
+	{head: [2]string{"Active", "days"}, right: true},
+	{head: [2]string{"First", "activity"}, spare: 1},
+	{head: [2]string{"Last", "activity"}},
+}
+
+func writeActivityTable(out io.Writer, r *ActivityReport, o Options) error {
+	p := newPrinter(out, o, r.query.Window.Zone)
+	p.notices(r.Notices())
+	p.styled(bold, "Recorded activity: "+plain(r.Portal))
+	p.window(r.query.Window, r.DataQuality)
+
+	rooms := slices.SortedStableFunc(byRoom(r.Rows), func(a, b []ActivityRow) int { return byText(a[0].Title, b[0].Title) })
+	persons := make(map[string]struct{})
+	var events int64
+	for _, row := range r.Rows {
+		persons[row.AccountID] = struct{}{}
+		events += row.Events
+	}
+	p.fact("Counted", "%s of %s in %s (view, edit and manage)", count(int(events), "event"), people(len(persons)), count(len(rooms), "room"))
+	p.line("")
+
+	pieces, widths := p.layout(activityColumns, func(layout string) [][][]cell {
+		pieces := make([][][]cell, len(rooms))
+		for i, rows := range rooms {
+			rows = slices.Clone(rows)
+			slices.SortStableFunc(rows, func(a, b ActivityRow) int {
+				return cmp.Or(cmp.Compare(b.Events, a.Events), byText(a.DisplayName, b.DisplayName))
+			})
+			for _, row := range rows {
+				pieces[i] = append(pieces[i], activityCells(row, layout, p.zone))
+			}
+		}
+		return pieces
+	})
+	for i, rows := range rooms {
+		p.styled(bold, p.title(rows[0].RoomID, rows[0].Title, ""))
+		p.rows(activityColumns, widths, pieces[i])
+		p.line("")
+	}
+	if len(rooms) > 0 && slices.Contains(widths, 0) {
+		p.leftOut(activityColumns, widths)
+		p.line("")
+	}
+	p.quality(r.DataQuality, r.query.Window)
+	return p.Flush()
+}
+
+// byRoom cuts rows, which are by room, into those of each room.
+func byRoom(rows []ActivityRow) iter.Seq[[]ActivityRow] {
+	return func(yield func([]ActivityRow) bool) {
+		for len(rows) > 0 {
+			n := slices.IndexFunc(rows, func(r ActivityRow) bool { return r.RoomID != rows[0].RoomID })
+			if n < 0 {
+				n = len(rows)
+			}
+			if !yield(rows[:n]) {
+				return
+			}
+			rows = rows[n:]
+		}
+	}
+}
+
+func activityCells(row ActivityRow, layout string, zone *time.Location) []cell {
+	member := "yes"
+	if !row.Member {
+		member = "no"
+	}
+	number := func(n int64) cell { return cell{text: strconv.FormatInt(n, 10)} }
+	return []cell{
+		{text: personName(row.DisplayName, row.AccountID)},
+		{text: member},
+		number(row.Events), number(row.Views), number(row.Edits), number(row.Manages), number(row.ActiveDays),
+		{text: when(row.FirstActiveAt, layout, zone)},
+		{text: when(row.LastActiveAt, layout, zone)},
+	}
+}

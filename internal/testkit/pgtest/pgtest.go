@@ -1,0 +1,91 @@
+// Package pgtest gives each test a PostgreSQL database of its own.
+//
+// The server is the one that ROOMPULSE_TEST_DATABASE_URL names (its role must be allowed to create databases and to see
+// other sessions), or else a private one in the temporary directory. That one trades safety for speed, is shared by all
+// test processes of a user, and is stopped by the last of them; its data stay for the next run.
+//
+// A migrated database is a copy of a template, which is built once for each state of the schema. What killed processes
+// have left on the server, and templates that nobody uses any more, are removed by the next process that comes.
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+)
+
+// New returns the URL of a migrated database without rows, which is the test's own and is dropped after it.
+func New(t testing.TB) string {
+	t.Helper()
+	s := current(t)
+	template, err := s.template(t.Context())
+	if err != nil {
+		t.Fatalf("pgtest: make the template of migrated databases: %v", err)
+	}
+	return database(t, s, template)
+}
+
+// Empty is New without migrations.
+func Empty(t testing.TB) string {
+	t.Helper()
+	return database(t, current(t), "template0")
+}
+
+func database(t testing.TB, s *session, template string) string {
+	t.Helper()
+	name, err := s.create(t.Context(), template)
+	if err != nil {
+		t.Fatalf("pgtest: make a database: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.drop(context.WithoutCancel(t.Context()), name); err != nil {
+			t.Errorf("pgtest: %v", err)
+		}
+	})
+	return s.databaseURL(name)
+}
+
+// Main runs the tests of a package that needs databases, and then leaves the server:
+//
+//	func TestMain(m *testing.M) { pgtest.Main(m) }
+func Main(m *testing.M) { Wrap(m).Run() }
+
+// Runner runs the tests of a package, as *testing.M does.
+type Runner interface{ Run() int }
+
+// Wrap is Main for a TestMain that needs the runner for another purpose, like testscript.Main.
+func Wrap(m Runner) Runner { return runner{m} }
+
+type runner struct{ Runner }
+
+var (
+	mainRuns atomic.Bool
+	joined   atomic.Pointer[session]
+)
+
+func (r runner) Run() int {
+	mainRuns.Store(true)
+	code := r.Runner.Run()
+	if s := joined.Load(); s != nil {
+		if err := s.leave(); err != nil {
+			fmt.Fprintf(os.Stderr, "pgtest: leave the server: %v\n", err)
+			return max(code, 1)
+		}
+	}
+	return code
+}
+
+// current returns the session of this process, begun by the first test that needs it.
+func current(t testing.TB) *session {
+	t.Helper()
+	if !mainRuns.Load() {
+		t.Fatal("pgtest: the package needs `func TestMain(m *testing.M) { pgtest.Main(m) }`")
+	}
+	s, err := join()
+	if err != nil {
+		t.Fatalf("pgtest: join the server: %v", err)
+	}
+	return s
+}
