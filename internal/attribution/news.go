@@ -57,7 +57,7 @@ func (n *News) add(e audit.Event) {
 	case audit.ActionRoomDeleted, audit.ActionAgentDeleted:
 		n.Deleted = e.At
 	}
-	if named && !e.At.Before(n.TitleAt) {
+	if named && isNewer(title, e.At, n.Title, n.TitleAt) {
 		n.Title, n.TitleAt = title, e.At
 	}
 }

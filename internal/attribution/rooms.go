@@ -134,7 +134,7 @@ func (r *Rooms) Apply(n News) (room Room, stale []string) {
 	} else {
 		room.ID = n.RoomID
 	}
-	if n.Title != "" && n.TitleAt.After(room.TitleAt) {
+	if isNewer(n.Title, n.TitleAt, room.Title, room.TitleAt) {
 		room.Title, room.TitleAt = n.Title, n.TitleAt
 	}
 	if room.Created.IsZero() {
@@ -151,6 +151,13 @@ func (r *Rooms) Apply(n News) (room Room, stale []string) {
 		room.Renames = slices.CompactFunc(renames, func(a, b Rename) bool { return a.EventID == b.EventID })
 	}
 	return room, r.Put(room)
+}
+
+// isNewer reports whether the title a, seen at aAt, is later known than b. Of
+// two that were seen in one second either may be; the choice only has to be
+// the same whichever was met first.
+func isNewer(a string, aAt time.Time, b string, bAt time.Time) bool {
+	return a != "" && (aAt.After(bAt) || aAt.Equal(bAt) && a > b)
 }
 
 // List notes that the portal's list of rooms has the room as of at. It returns

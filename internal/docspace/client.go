@@ -21,9 +21,12 @@ import (
 )
 
 const (
-	// DefaultTimeout is for one try of one request, DefaultRetryBudget for all tries of it.
-	DefaultTimeout     = time.Minute
+	// DefaultTimeout is for one try of one request.
+	DefaultTimeout = time.Minute
+	// DefaultRetryBudget is for all tries of one request.
 	DefaultRetryBudget = 5 * time.Minute
+	// DefaultFirstRetry is the wait before a request is repeated first.
+	DefaultFirstRetry = time.Second
 
 	maxBody       = 32 << 20 // a page of 100 items is about 100 KiB
 	doubtfulTries = 3        // of a host that has not answered as a portal yet: 3 seconds
@@ -42,6 +45,9 @@ type Config struct {
 	Timeout time.Duration
 	// RetryBudget is how long a failing request is repeated; 0 is [DefaultRetryBudget].
 	RetryBudget time.Duration
+	// FirstRetry is how long to wait before a request is repeated first; later
+	// waits double up to a minute. 0 is [DefaultFirstRetry].
+	FirstRetry time.Duration
 	Logger      *slog.Logger      // nil: no log
 	UserAgent   string            // empty: "roompulse"
 	Transport   http.RoundTripper // nil: the network
@@ -118,7 +124,7 @@ func New(cfg Config) (*Client, error) {
 		HandleIf(func(_ envelope, err error) bool { return c.retryable(err) }).
 		WithMaxRetries(-1).
 		WithMaxDuration(c.budget).
-		WithBackoff(time.Second, time.Minute).
+		WithBackoff(orDefault(cfg.FirstRetry, DefaultFirstRetry), time.Minute).
 		WithJitterFactor(0.2).
 		WithDelayFunc(func(exec failsafe.ExecutionAttempt[envelope]) time.Duration {
 			if e := asError(exec.LastError()); e != nil && e.after > 0 {
@@ -245,7 +251,7 @@ func (c *Client) try(ctx context.Context, call call) (envelope, error) {
 		e := c.explainStatus(call, resp)
 		if e.Code == http.StatusTooManyRequests {
 			c.throttled.Add(1)
-			c.limiter.throttled(sent, e.after)
+			c.limiter.throttled(sent, min(e.after, c.budget))
 		}
 		return envelope{}, e
 	}
@@ -276,11 +282,11 @@ func (c *Client) open(call call, body []byte, html bool) (envelope, error) {
 	}
 	e := c.unexpected(call, "the answer is not the one of a DocSpace portal")
 	e.kind, e.retry, e.Hint = audit.ErrUnavailable, doubtful, hintHost
-	var syntax *json.SyntaxError
+	_, damaged := errors.AsType[*json.SyntaxError](err)
 	switch {
 	case html:
 		e.Message = "a web page instead of the API's answer"
-	case errors.As(err, &syntax) && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
+	case damaged && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
 		e.retry, e.Message, e.Hint = transient, "the answer is cut or damaged", hintLater
 	}
 	return envelope{}, e
@@ -296,9 +302,6 @@ func decode[T any](c *Client, call call, env envelope) (T, error) {
 }
 
 func asError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return nil
+	e, _ := errors.AsType[*Error](err) // nil if there is none
+	return e
 }

@@ -231,7 +231,7 @@ func (endless) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte(
 func TestTooLargeAnswerIsNotRead(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, Config{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: io.NopCloser(endless{}), Header: http.Header{}, Request: r}, nil
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(endless{}), Header: http.Header{}, Request: r}, nil
 	})})
 	_, err := c.Groups(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "larger than 32 MiB") || c.Traffic().Requests != 1 {
@@ -258,8 +258,8 @@ func TestConfigAndClientDoNotShowTheKey(t *testing.T) {
 		}
 		out.Write(b)
 	}
-	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "cfg", cfg, "ref", &cfg, "client", c)
-	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "cfg", cfg, "ref", &cfg)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", slog.Any("cfg", cfg), slog.Any("ref", &cfg), slog.Any("client", c))
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", slog.Any("cfg", cfg), slog.Any("ref", &cfg))
 	mustNotHoldKey(t, out.String())
 	if !strings.Contains(out.String(), "acme.onlyoffice.com") {
 		t.Error("nothing was printed")

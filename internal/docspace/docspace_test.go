@@ -49,7 +49,7 @@ func serve(t *testing.T, h http.HandlerFunc) *Client {
 	return newClient(t, Config{Host: s.URL})
 }
 
-func example(t *testing.T, name string) []byte {
+func example(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + name)
 	if err != nil {

@@ -148,7 +148,7 @@ func (c *Client) explainStatus(call call, resp *http.Response) *Error {
 		e.Message, e.Hint = "the host redirects and redirects are not followed", hintHost
 		if to, err := resp.Location(); err == nil && to.Host != "" {
 			e.Message = fmt.Sprintf("the host redirects to %s://%s and redirects are not followed", to.Scheme, c.quote(to.Host))
-			if to.Host != resp.Request.URL.Host {
+			if from := resp.Request.URL; to.Host != from.Host || to.Scheme != from.Scheme {
 				e.Hint = "if that is the portal, set DOCSPACE_API_HOST to it"
 			}
 		}
@@ -227,43 +227,37 @@ func (c *Client) explainFailure(ctx context.Context, call call, err error) error
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var (
-		dns    *net.DNSError
-		cert   *tls.CertificateVerificationError
-		record tls.RecordHeaderError
-		op     net.OpError
-	)
-	if p := new(net.OpError); errors.As(err, &p) {
-		op = *p
+	dns, unknownName := errors.AsType[*net.DNSError](err)
+	cert, badCert := errors.AsType[*tls.CertificateVerificationError](err)
+	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
+	step := "" // of a connection
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		step = op.Op
 	}
 	e := c.newError(call)
 	e.kind, e.retry, e.cause = audit.ErrUnavailable, transient, err
 	e.Hint = "check the network; " + hintLater
 	switch {
-	case errors.As(err, &dns):
+	case unknownName:
 		e.retry, e.Message, e.Hint = doubtful, "the host's name is not known", hintHost+" and the network"
 		if !dns.IsNotFound {
 			e.Message = "the host's name could not be looked up"
 		}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.retry, e.Message, e.Hint = doubtful, "nothing answers at this address (connection refused)", hintHost+" and that the portal is running"
-	case errors.As(err, &cert):
+	case badCert:
 		e.retry, e.Message = final, "the host's certificate is not valid: "+c.quote(cert.Err.Error())
 		e.Hint = hintHost + "; if the portal has a certificate of your own authority, name its file in SSL_CERT_FILE"
-	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch), op.Op == "remote error", op.Op == "local error":
+	case noTLS, errors.Is(err, http.ErrSchemeMismatch), step == "remote error", step == "local error":
 		e.retry, e.Message, e.Hint = doubtful, "the host does not speak https as it should", hintHost+" and its port"
-	case op.Op == "dial", op.Op == "proxyconnect":
-		e.retry, e.Message, e.Hint = doubtful, "no connection: "+c.quote(op.Err.Error()), hintHost+" and the network"
+	case step == "dial", step == "proxyconnect":
+		e.retry, e.Message, e.Hint = doubtful, "no connection: "+c.quote(withoutURL(err).Error()), hintHost+" and the network"
 	case isTimeout(err):
 		e.Message = "no complete answer within " + c.timeout.String()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		e.Message = "the connection was cut"
 	default:
-		var inner *url.Error // its text repeats the query
-		if errors.As(err, &inner) {
-			err = inner.Err
-		}
-		e.Message = c.quote(err.Error())
+		e.Message = c.quote(withoutURL(err).Error())
 	}
 	return e
 }
@@ -304,9 +298,17 @@ func isHTML(header http.Header, body []byte) bool {
 	return strings.HasPrefix(header.Get("Content-Type"), "text/html") || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
 }
 
+// withoutURL takes off what repeats the query.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
 func isTimeout(err error) bool {
-	var t net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()
+	t, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && t.Timeout()
 }
 
 // retryAfter reads the header of that name: seconds, or a date by the portal's clock.

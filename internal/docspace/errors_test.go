@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -124,7 +125,9 @@ func TestStatusErrors(t *testing.T) {
 				"other programs and browsers of the key's owner count too",
 		},
 		"too long to wait": {
-			list, 429, "", http.Header{"Retry-After": {"7200"}}, audit.ErrUnavailable,
+			list, 429, "",
+			http.Header{"Retry-After": {"7200"}},
+			audit.ErrUnavailable,
 			events + "429: the portal had too many requests; it asks to be left alone for 2h0m0s",
 		},
 		"failure": {
@@ -136,12 +139,16 @@ func TestStatusErrors(t *testing.T) {
 			events + "502: a web page instead of the API's answer; try again later",
 		},
 		"redirect": {
-			list, 302, "", http.Header{"Location": {"https://Login.example.org/s/tok?x=1"}}, nil,
+			list, 302, "",
+			http.Header{"Location": {"https://Login.example.org/s/tok?x=1"}},
+			nil,
 			events + "302: the host redirects to https://Login.example.org and redirects are not followed; " +
 				"if that is the portal, set DOCSPACE_API_HOST to it",
 		},
 		"redirect within": {
-			list, 301, "", http.Header{"Location": {"/login"}}, nil,
+			list, 301, "",
+			http.Header{"Location": {"/login"}},
+			nil,
 			events + "301: the host redirects to https://portal.example.org and redirects are not followed; check DOCSPACE_API_HOST",
 		},
 		"page": {
@@ -165,9 +172,7 @@ func TestStatusErrors(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newClient(t, Config{Transport: inMemory(func(w http.ResponseWriter, _ *http.Request) {
-					for name, values := range test.header {
-						w.Header()[name] = values
-					}
+					maps.Copy(w.Header(), test.header)
 					w.WriteHeader(test.status)
 					_, _ = io.WriteString(w, test.body)
 				})})
@@ -176,12 +181,11 @@ func TestStatusErrors(t *testing.T) {
 					t.Fatalf("got  %v\nwant %s", err, test.want)
 				}
 				for _, kind := range kinds {
-					if errors.Is(err, kind) != (kind == test.kind) {
-						t.Errorf("errors.Is(err, %q) is wrong", kind)
+					if got, want := errors.Is(err, kind), errors.Is(test.kind, kind); got != want {
+						t.Errorf("errors.Is(err, %q) is %v", kind, got)
 					}
 				}
-				var e *Error
-				if !errors.As(err, &e) || e.Code != test.status {
+				if e, ok := errors.AsType[*Error](err); !ok || e.Code != test.status {
 					t.Errorf("no Error with the status: %+v", e)
 				}
 			})

@@ -279,6 +279,9 @@ func texts(raw json.RawMessage) ([]string, bool) {
 
 // extra is what is left, as one object; nil if nothing is.
 func (f fields) extra() json.RawMessage {
+	if len(f) == 0 {
+		return nil
+	}
 	rest := redactJSON(encode(f))
 	if string(rest) == "{}" {
 		return nil

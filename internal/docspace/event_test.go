@@ -361,11 +361,15 @@ func FuzzDecodeEvent(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		var page struct{ Response []json.RawMessage }
+		var page envelope
 		if err := json.Unmarshal(b, &page); err != nil {
 			f.Fatal(err)
 		}
-		for _, item := range page.Response {
+		var items []json.RawMessage
+		if err := json.Unmarshal(page.Response, &items); err != nil {
+			f.Fatal(err)
+		}
+		for _, item := range items {
 			f.Add([]byte(item))
 		}
 	}

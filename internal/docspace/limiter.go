@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	// DefaultMaxRequestsPerMinute and DefaultMaxParallel stay below what DocSpace
-	// grants a person (1500 and 50), since the key's owner also uses a browser.
+	// DefaultMaxRequestsPerMinute stays below the 1500 that DocSpace grants a
+	// person, since the key's owner also uses a browser.
 	DefaultMaxRequestsPerMinute = 1350
-	DefaultMaxParallel          = 20
+	// DefaultMaxParallel stays below DocSpace's 50, for the same reason.
+	DefaultMaxParallel = 20
 
 	// A portal that refuses halves the rate, down to this part of the full one.
 	// The rate comes back evenly, the whole of it in recovery, so from the half in half of it.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -218,11 +219,10 @@ func TestRetryAfterStopsAllRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		refused := false
+		var refused atomic.Bool
 		c := newClient(t, Config{MaxParallel: 10, Transport: inMemory(func(w http.ResponseWriter, _ *http.Request) {
 			time.Sleep(10 * time.Millisecond)
-			if !refused {
-				refused = true
+			if refused.CompareAndSwap(false, true) {
 				w.Header().Set("Retry-After", "30")
 				w.WriteHeader(http.StatusTooManyRequests)
 				return

@@ -45,9 +45,7 @@ func readList[T any](
 		if len(pass) == total {
 			return values(pass), nil
 		}
-		for k, item := range pass {
-			all[k] = item
-		}
+		maps.Copy(all, pass)
 		if len(all) == total {
 			return values(all), nil
 		}

@@ -187,7 +187,7 @@ func TestRoomLog(t *testing.T) {
 	}
 
 	p, err = serveExample(t, "folder-log.2-membership.json").RoomLog(t.Context(), "812", from, from, 0, 100)
-	at := func(s string) time.Time { return dateOf(s) }
+	at := dateOf
 	want := []audit.LogEntry{
 		{EventID: 90655, At: at("2026-09-15T16:20:00Z"), ActionID: 5085, ActorID: audit.AccountSystem, AccountID: dana, Access: "Viewer"},
 		{EventID: 90604, At: at("2026-09-15T09:02:44Z"), ActionID: 5075, ActorID: boris, AccountID: chloe, Access: "Reviewer"},

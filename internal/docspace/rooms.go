@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/url"
 	"strconv"
 
@@ -92,10 +93,8 @@ func (c *Client) folders(ctx context.Context, call call) ([]folder, error) {
 
 // page asks for a part of the list.
 func (c call) page(startIndex, count int) call {
-	query := url.Values{"startIndex": {strconv.Itoa(startIndex)}, "count": {strconv.Itoa(count)}}
-	for name, values := range c.query {
-		query[name] = values
-	}
+	query := page(startIndex, count)
+	maps.Copy(query, c.query)
 	c.query = query
 	return c
 }

@@ -1,6 +1,7 @@
 package docspace
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"roompulse/internal/audit"
 )
@@ -32,11 +34,14 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// stringOf decodes a JSON string. What PostgreSQL cannot store in a text, the
-// character NUL, becomes U+FFFD, as lone surrogates and broken UTF-8 do.
+// stringOf decodes a JSON string of valid JSON. What PostgreSQL cannot store in
+// a text, the character NUL, becomes U+FFFD, as lone surrogates and broken UTF-8 do.
 func stringOf(raw []byte) (string, bool) {
-	if len(raw) == 0 || raw[0] != '"' {
+	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
+	}
+	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		return string(raw[1 : len(raw)-1]), true // nearly all of them
 	}
 	var s string
 	if json.Unmarshal(raw, &s) != nil {

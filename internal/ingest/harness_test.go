@@ -39,7 +39,7 @@ func newHarness(t *testing.T, w *world.World, now time.Time, options demoportal.
 	server := httptest.NewServer(h.portal)
 	t.Cleanup(server.Close)
 	var err error
-	h.client, err = docspace.New(docspace.Config{Host: server.URL, Key: demoportal.DefaultKey, Logger: discard})
+	h.client, err = docspace.New(docspace.Config{Host: server.URL, Key: demoportal.DefaultKey, Logger: discard, FirstRetry: time.Millisecond})
 	must(t, err)
 	url := pgtest.New(t)
 	h.store, err = store.Open(t.Context(), url)

@@ -35,15 +35,15 @@ func (s *Server) makeDir() error {
 	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("the folder %s has mode %04o, so that others may write to it: chmod go-w it", s.dir, info.Mode().Perm())
 	}
+	if _, err := os.Stat(s.data); err == nil {
+		return nil
+	}
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("check the folder of the private server: %w", err)
 	}
-	ours := []string{dataName, partialName, logName, oldLogName, startLock, serverLock, lostAndFound}
+	ours := []string{partialName, logName, oldLogName, startLock, serverLock, lostAndFound}
 	for _, entry := range entries {
-		if entry.Name() == dataName {
-			return nil
-		}
 		if !slices.Contains(ours, entry.Name()) {
 			return fmt.Errorf("the folder %s is not the private server's: it has %s in it. "+
 				"Nothing was changed; choose an empty folder", s.dir, entry.Name())

@@ -334,6 +334,7 @@ func TestStopAndStartKeepTheData(t *testing.T) {
 	if _, err := os.Stat(server.socketDir); !os.IsNotExist(err) {
 		t.Errorf("the folder of the socket is left: %v", err)
 	}
+	write(t, filepath.Join(server.dir, "backup.dump"), "what people put beside their data")
 	start(t, server)
 	if got := query(t, server, "SELECT word FROM kept"); got != "kept" {
 		t.Errorf("got %q back", got)

@@ -24,8 +24,9 @@ func (s *Server) spawn(ctx context.Context, bin binaries, account account) (logg
 	if err != nil {
 		return 0, fmt.Errorf("open the lock of the server: %w", err)
 	}
-	defer lock.Close()                                      //nolint:errcheck // from then on the lock is the server's
-	if err := lock.Lock(ctx, flock.Exclusive); err != nil { // at most another process just looks whether it is free
+	defer lock.Close() //nolint:errcheck // from then on the lock is the server's
+	// At most, another process is just looking whether it is free.
+	if err := lock.Lock(ctx, flock.Exclusive); err != nil {
 		return 0, err
 	}
 	output, logged, err := s.openLog()
@@ -76,6 +77,8 @@ func (s *Server) execError(err error, account account) error {
 	}
 	return err
 }
+
+const maxLogSize = 10 << 20
 
 // openLog opens the log for the server to append to, and returns its size.
 func (s *Server) openLog() (*os.File, int64, error) {

@@ -13,12 +13,8 @@ import (
 	"roompulse/internal/localpg/flock"
 )
 
-const (
-	maxLogSize = 10 << 20
-
-	// Recovery after a crash has no upper bound, so waiting has none but the context's; these say when to speak of it.
-	firstNotice, nextNotices = 2 * time.Second, 15 * time.Second
-)
+// Recovery after a crash has no upper bound, so waiting has none but the context's; these say when to speak of it.
+const firstNotice, nextNotices = 2 * time.Second, 15 * time.Second
 
 // Start sees to it that the server runs, answers, and has the database roompulse. It makes the data folder if there is
 // none. It may be called by any number of processes at once, and returns quickly if the server is up. A server that was

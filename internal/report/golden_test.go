@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,7 +82,7 @@ func TestGoldenBounds(t *testing.T) {
 	}
 	q := query()
 	q.Window.Zone = berlin
-	q.Window.From, q.Window.To = date("2026-10-24T22:00:00.000001Z"), date("2026-10-25T23:00:30Z")
+	q.Window.From, q.Window.To = date("2026-10-24T22:00:00.000001Z").In(berlin), date("2026-10-25T23:00:30Z")
 	q.Grace = time.Hour
 	seen := func(at time.Time) func(*audit.MemberFacts) {
 		return func(m *audit.MemberFacts) { m.LastActiveAt, m.LastSeenAt = at, at }
@@ -132,6 +133,9 @@ func TestGoldenRoomsWithNothingToSay(t *testing.T) {
 			with(room("8", "Never read"), func(r *audit.RoomFacts) {
 				r.MembersSince, r.MembersAt, r.UnreadableSince = time.Time{}, time.Time{}, date("2026-11-20T03:00:00Z")
 			}),
+			with(room("82", "Never read, and asked only after the window"), func(r *audit.RoomFacts) {
+				r.MembersSince, r.MembersAt, r.UnreadableSince = time.Time{}, time.Time{}, until.Add(time.Hour)
+			}),
 			with(room("81", "Not read yet"), func(r *audit.RoomFacts) { r.MembersSince, r.MembersAt = time.Time{}, time.Time{} }),
 			with(room("9", "Closed after the window"), func(r *audit.RoomFacts) { r.UnreadableSince = until }),
 			room("10", "All active"),
@@ -175,6 +179,23 @@ func TestGoldenNoneSince(t *testing.T) {
 		Rooms:    []audit.RoomFacts{with(room("7", "Old room"), func(r *audit.RoomFacts) { r.Created = date("2024-01-01T00:00:00Z") })},
 		Members:  []audit.MemberFacts{with(member("7", "ann", "Ann Lee"), founder), member("7", "bo", "Bo Lind")},
 	}, query()), report.Options{Width: 120})
+}
+
+// A window before all events that the portal has: nobody knows what it forgot.
+func TestNoneKnown(t *testing.T) {
+	t.Parallel()
+	q := query()
+	q.Window.From, q.Window.To = daysBefore(first, 20), daysBefore(first, 10)
+	got := table(t, inactive(t, audit.Facts{
+		Coverage: complete(),
+		Rooms:    []audit.RoomFacts{with(room("7", "Tender"), func(r *audit.RoomFacts) { r.Created = daysBefore(first, 90) })},
+		Members: []audit.MemberFacts{with(member("7", "ann", "Ann Lee"), func(m *audit.MemberFacts) {
+			m.JoinedAt, m.JoinedAfter, m.Registered = time.Time{}, time.Time{}, time.Time{}
+		})},
+	}, q), report.Options{})
+	if !strings.Contains(got, "quiet       0  none known") || strings.Contains(got, "none since") {
+		t.Errorf("want no activity known, got\n%s", got)
+	}
 }
 
 func TestGoldenWideNames(t *testing.T) {

@@ -119,7 +119,7 @@ func writeTotals(p printer, r *InactiveReport) {
 		const size = 20 // of the columns before the meaning
 		lines := wrap(meaning[s.state], p.Width-size)
 		state := styled(fmt.Sprintf("%-8s", s.state), s.style, p.Color)
-		p.line(strings.TrimRight(fmt.Sprintf("  %s  %6d  %s", state, r.Totals[s.state], lines[0]), " "))
+		p.line(fmt.Sprintf("  %s  %6d  %s", state, r.Totals[s.state], lines[0]))
 		for _, text := range lines[1:] {
 			p.line(strings.Repeat(" ", size) + text)
 		}

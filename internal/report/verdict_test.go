@@ -210,6 +210,11 @@ func TestVerdict(t *testing.T) {
 			}, want: "never",
 		},
 		{
+			name: "a member since the end, which the data do not reach", member: func(m *audit.MemberFacts) {
+				m.JoinedAt, m.JoinedAfter = until.Add(time.Hour), until.Add(time.Hour)
+			}, query: func(q *report.InactiveQuery) { q.Window.To, q.Grace = until.Add(time.Hour), 0 }, want: "quiet",
+		},
+		{
 			name: "a hole after the window", query: func(q *report.InactiveQuery) {
 				q.Window.From, q.Window.To = daysBefore(from, 40), daysBefore(from, 5)
 			}, coverage: func(c *audit.Coverage) {

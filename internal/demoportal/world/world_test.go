@@ -245,6 +245,11 @@ func TestFilesOfAMovedFolderLeaveNoRowAndTheOldRoomKeepsItsPast(t *testing.T) {
 	if n := len(facts(w, at(20))) - before; n != 3 {
 		t.Errorf("%d rows of the move and the save, want 3", n)
 	}
+	for _, f := range facts(w, at(20)) {
+		if f.Evidence&world.ByEntry != 0 {
+			t.Errorf("row %d: where the file is now says nothing", f.ID)
+		}
+	}
 	logged := func(f *world.Folder) (actions []world.Action) {
 		w.Read(at(20), func(v world.View) {
 			for _, row := range v.Log(f, time.Time{}, time.Time{}) {

@@ -224,6 +224,10 @@ func (g *generator) found() {
 		g.rows++
 		o.folders = []*world.Folder{o.room.Folder}
 		g.seatMembers(o, at, manager)
+		if i%20 == 13 {
+			g.w.At(at.Add(time.Hour), manager.account).AddGroup(o.room, g.w.Everyone(), world.Viewer)
+			g.rows++
+		}
 		g.offices = append(g.offices, o)
 	}
 }
@@ -387,7 +391,7 @@ func (g *generator) upheavals() map[int][]act {
 				g.w.At(at, g.owner.account).Disable(p.account)
 				p.until = 0
 			})
-		case i%29 == 28 && !g.ownsRoom(p):
+		case i%27 == 21 && !g.ownsRoom(p):
 			on(anyDay(g.Days/2), 17*time.Hour+time.Minute, func(at time.Time) {
 				g.w.At(at, g.owner.account).DeleteAccount(p.account)
 				p.weight, p.until = 0, 0

@@ -74,7 +74,7 @@ func TestTheDemoIsPlausible(t *testing.T) {
 	}
 	for _, a := range []world.Action{
 		world.FileMoved, world.FileCopied, world.FolderMovedOverwrite, world.RoomRenamed, world.RoomArchived, world.RoomRemoveUser,
-		world.RoomUpdateAccessForUser, world.FileMovedToTrash, world.FormSubmit, world.RoomGroupAdded,
+		world.RoomUpdateAccessForUser, world.FileMovedToTrash, world.FormSubmit, world.RoomGroupAdded, world.UserDeleted, world.UsersUpdatedStats,
 	} {
 		if two[a] == 0 {
 			t.Errorf("action %d never happens", a)

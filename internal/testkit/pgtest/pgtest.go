@@ -1,8 +1,8 @@
 // Package pgtest gives each test a PostgreSQL database of its own.
 //
-// The server is the one that ROOMPULSE_TEST_DATABASE_URL names (its role must be allowed to create databases and to see
-// other sessions), or else a private one in the temporary directory. That one trades safety for speed, is shared by all
-// test processes of a user, and is stopped by the last of them; its data stay for the next run.
+// The server is the one that ROOMPULSE_TEST_DATABASE_URL names (its role must be allowed to create databases), or else a
+// private one in the temporary directory. That one trades safety for speed, is shared by all test processes of a user, and
+// is stopped by the last of them; its data stay for the next run.
 //
 // A migrated database is a copy of a template, which is built once for each state of the schema. What killed processes
 // have left on the server, and templates that nobody uses any more, are removed by the next process that comes.
@@ -17,31 +17,31 @@ import (
 )
 
 // New returns the URL of a migrated database without rows, which is the test's own and is dropped after it.
-func New(t testing.TB) string {
-	t.Helper()
-	s := current(t)
-	template, err := s.template(t.Context())
+func New(tb testing.TB) string {
+	tb.Helper()
+	s := current(tb)
+	template, err := s.template(tb.Context())
 	if err != nil {
-		t.Fatalf("pgtest: make the template of migrated databases: %v", err)
+		tb.Fatalf("pgtest: make the template of migrated databases: %v", err)
 	}
-	return database(t, s, template)
+	return database(tb, s, template)
 }
 
 // Empty is New without migrations.
-func Empty(t testing.TB) string {
-	t.Helper()
-	return database(t, current(t), "template0")
+func Empty(tb testing.TB) string {
+	tb.Helper()
+	return database(tb, current(tb), "template0")
 }
 
-func database(t testing.TB, s *session, template string) string {
-	t.Helper()
-	name, err := s.create(t.Context(), template)
+func database(tb testing.TB, s *session, template string) string {
+	tb.Helper()
+	name, err := s.create(tb.Context(), template)
 	if err != nil {
-		t.Fatalf("pgtest: make a database: %v", err)
+		tb.Fatalf("pgtest: make a database: %v", err)
 	}
-	t.Cleanup(func() {
-		if err := s.drop(context.WithoutCancel(t.Context()), name); err != nil {
-			t.Errorf("pgtest: %v", err)
+	tb.Cleanup(func() {
+		if err := s.drop(context.WithoutCancel(tb.Context()), name); err != nil {
+			tb.Errorf("pgtest: %v", err)
 		}
 	})
 	return s.databaseURL(name)
@@ -78,14 +78,14 @@ func (r runner) Run() int {
 }
 
 // current returns the session of this process, begun by the first test that needs it.
-func current(t testing.TB) *session {
-	t.Helper()
+func current(tb testing.TB) *session {
+	tb.Helper()
 	if !mainRuns.Load() {
-		t.Fatal("pgtest: the package needs `func TestMain(m *testing.M) { pgtest.Main(m) }`")
+		tb.Fatal("pgtest: the package needs `func TestMain(m *testing.M) { pgtest.Main(m) }`")
 	}
 	s, err := join()
 	if err != nil {
-		t.Fatalf("pgtest: join the server: %v", err)
+		tb.Fatalf("pgtest: join the server: %v", err)
 	}
 	return s
 }
