@@ -130,7 +130,7 @@ func TestRowsAreSmall(t *testing.T) { //nolint:paralleltest // measures the heap
 			t.Errorf("%d rows are listed", hi-lo)
 		}
 	})
-	if each := (heap() - before) / events; each > 130 {
+	if each := (heap() - before) / events; each > 150 { // a row itself is 56; slices grow by a quarter
 		t.Errorf("%d bytes a row", each)
 	} else {
 		t.Logf("%d bytes a row", each)
