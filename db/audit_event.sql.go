@@ -45,6 +45,24 @@ type CopyStagedEventsParams struct {
 	Extra       json.RawMessage
 }
 
+const countEventsBetween = `-- name: CountEventsBetween :one
+SELECT count(*) FROM audit_event WHERE portal_id = $1 AND occurred_at BETWEEN $2 AND $3
+`
+
+type CountEventsBetweenParams struct {
+	PortalID int32
+	Since    time.Time
+	Until    time.Time
+}
+
+// Events held for a closed span.
+func (q *Queries) CountEventsBetween(ctx context.Context, arg CountEventsBetweenParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countEventsBetween, arg.PortalID, arg.Since, arg.Until)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countHeld = `-- name: CountHeld :one
 SELECT
     (

@@ -20,6 +20,8 @@ type Portal struct {
 	FloorAt *time.Time
 	// True: sync goes back to the oldest event the portal has; false: sync --since set floor_at
 	FloorIsOldest bool
+	// Set by sync --after-restore: the portal lists what is older under new ids, so nothing before is asked for again, UTC; null if it never was restored
+	ClosedUntil *time.Time
 	// When roompulse first synced the portal, UTC, by its own clock
 	CreatedAt time.Time
 }
@@ -76,6 +78,8 @@ type SyncGap struct {
 	GapFrom time.Time
 	// End, UTC, excluded
 	GapTo time.Time
+	// True: the portal was restored or moved and has lost the events; false: it would not list them whole, and sync tries again daily
+	IsLost bool
 	// Why it could not be completed
 	Cause string
 	// Portal time, UTC, when it was found

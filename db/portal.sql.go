@@ -14,7 +14,7 @@ const createPortal = `-- name: CreatePortal :one
 INSERT INTO portal (portal_id, host, owner_account_id, created_at)
 SELECT coalesce(max(portal_id), 0) + 1, $1, $2::text, $3
 FROM portal
-RETURNING portal_id, host, owner_account_id, floor_at, floor_is_oldest, created_at
+RETURNING portal_id, host, owner_account_id, floor_at, floor_is_oldest, closed_until, created_at
 `
 
 type CreatePortalParams struct {
@@ -32,13 +32,29 @@ func (q *Queries) CreatePortal(ctx context.Context, arg CreatePortalParams) (Por
 		&i.OwnerAccountID,
 		&i.FloorAt,
 		&i.FloorIsOldest,
+		&i.ClosedUntil,
 		&i.CreatedAt,
 	)
 	return i, err
 }
 
+const getNewestEvent = `-- name: GetNewestEvent :one
+SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
+FROM audit_event AS e
+WHERE e.portal_id = $1
+    AND e.occurred_at >= (SELECT max(d.day) FROM event_day AS d WHERE d.portal_id = $1)
+`
+
+// Date of the newest event held; year 1 if there is none.
+func (q *Queries) GetNewestEvent(ctx context.Context, portalID int32) (time.Time, error) {
+	row := q.db.QueryRow(ctx, getNewestEvent, portalID)
+	var newest_at time.Time
+	err := row.Scan(&newest_at)
+	return newest_at, err
+}
+
 const getPortalByHost = `-- name: GetPortalByHost :one
-SELECT portal_id, host, owner_account_id, floor_at, floor_is_oldest, created_at FROM portal WHERE host = $1
+SELECT portal_id, host, owner_account_id, floor_at, floor_is_oldest, closed_until, created_at FROM portal WHERE host = $1
 `
 
 func (q *Queries) GetPortalByHost(ctx context.Context, host string) (Portal, error) {
@@ -50,13 +66,14 @@ func (q *Queries) GetPortalByHost(ctx context.Context, host string) (Portal, err
 		&i.OwnerAccountID,
 		&i.FloorAt,
 		&i.FloorIsOldest,
+		&i.ClosedUntil,
 		&i.CreatedAt,
 	)
 	return i, err
 }
 
 const getPortalByOwner = `-- name: GetPortalByOwner :one
-SELECT portal_id, host, owner_account_id, floor_at, floor_is_oldest, created_at FROM portal WHERE owner_account_id = $1::text
+SELECT portal_id, host, owner_account_id, floor_at, floor_is_oldest, closed_until, created_at FROM portal WHERE owner_account_id = $1::text
 `
 
 func (q *Queries) GetPortalByOwner(ctx context.Context, ownerAccountID string) (Portal, error) {
@@ -68,13 +85,14 @@ func (q *Queries) GetPortalByOwner(ctx context.Context, ownerAccountID string) (
 		&i.OwnerAccountID,
 		&i.FloorAt,
 		&i.FloorIsOldest,
+		&i.ClosedUntil,
 		&i.CreatedAt,
 	)
 	return i, err
 }
 
 const listPortals = `-- name: ListPortals :many
-SELECT portal_id, host, owner_account_id, floor_at, floor_is_oldest, created_at FROM portal ORDER BY host
+SELECT portal_id, host, owner_account_id, floor_at, floor_is_oldest, closed_until, created_at FROM portal ORDER BY host
 `
 
 func (q *Queries) ListPortals(ctx context.Context) ([]Portal, error) {
@@ -92,6 +110,7 @@ func (q *Queries) ListPortals(ctx context.Context) ([]Portal, error) {
 			&i.OwnerAccountID,
 			&i.FloorAt,
 			&i.FloorIsOldest,
+			&i.ClosedUntil,
 			&i.CreatedAt,
 		); err != nil {
 			return nil, err
@@ -102,6 +121,39 @@ func (q *Queries) ListPortals(ctx context.Context) ([]Portal, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const renamePortal = `-- name: RenamePortal :execrows
+UPDATE portal SET host = $1 WHERE host = $2
+`
+
+type RenamePortalParams struct {
+	NewHost string
+	OldHost string
+}
+
+func (q *Queries) RenamePortal(ctx context.Context, arg RenamePortalParams) (int64, error) {
+	result, err := q.db.Exec(ctx, renamePortal, arg.NewHost, arg.OldHost)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const setPortalClosed = `-- name: SetPortalClosed :exec
+UPDATE portal
+SET closed_until = greatest(closed_until, $1::timestamptz)
+WHERE portal_id = $2
+`
+
+type SetPortalClosedParams struct {
+	ClosedUntil time.Time
+	PortalID    int32
+}
+
+func (q *Queries) SetPortalClosed(ctx context.Context, arg SetPortalClosedParams) error {
+	_, err := q.db.Exec(ctx, setPortalClosed, arg.ClosedUntil, arg.PortalID)
+	return err
 }
 
 const setPortalFloor = `-- name: SetPortalFloor :exec

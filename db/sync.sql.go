@@ -10,26 +10,61 @@ import (
 	"time"
 )
 
+const acceptGap = `-- name: AcceptGap :execrows
+UPDATE sync_gap
+SET accepted_at = $1::timestamptz, accept_reason = $2::text
+WHERE portal_id = $3 AND gap_id = $4
+`
+
+type AcceptGapParams struct {
+	AcceptedAt   time.Time
+	AcceptReason string
+	PortalID     int32
+	GapID        int32
+}
+
+func (q *Queries) AcceptGap(ctx context.Context, arg AcceptGapParams) (int64, error) {
+	result, err := q.db.Exec(ctx, acceptGap,
+		arg.AcceptedAt,
+		arg.AcceptReason,
+		arg.PortalID,
+		arg.GapID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const addGap = `-- name: AddGap :exec
-INSERT INTO sync_gap (portal_id, gap_id, gap_from, gap_to, cause, found_at, tried_at)
-SELECT $1, coalesce(max(gap_id), 0) + 1, $2, $3, $4, $5, $5
-FROM sync_gap
-WHERE portal_id = $1
+INSERT INTO sync_gap (portal_id, gap_id, gap_from, gap_to, is_lost, cause, found_at, tried_at)
+SELECT
+    $1,
+    coalesce(
+        (SELECT g.gap_id FROM sync_gap AS g WHERE g.portal_id = $1 AND g.gap_from = $2 AND g.gap_to = $3),
+        (SELECT max(g.gap_id) FROM sync_gap AS g WHERE g.portal_id = $1) + 1,
+        1
+    ),
+    $2, $3, $4, $5, $6, $6
+ON CONFLICT (portal_id, gap_id) DO UPDATE SET tried_at = excluded.tried_at, cause = excluded.cause
 `
 
 type AddGapParams struct {
 	PortalID int32
 	GapFrom  time.Time
 	GapTo    time.Time
+	IsLost   bool
 	Cause    string
 	FoundAt  time.Time
 }
 
+// A gap that is known already is only tried once more.
 func (q *Queries) AddGap(ctx context.Context, arg AddGapParams) error {
 	_, err := q.db.Exec(ctx, addGap,
 		arg.PortalID,
 		arg.GapFrom,
 		arg.GapTo,
+		arg.IsLost,
 		arg.Cause,
 		arg.FoundAt,
 	)
@@ -114,6 +149,37 @@ func (q *Queries) CountQuarantined(ctx context.Context, arg CountQuarantinedPara
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const deleteClosedGaps = `-- name: DeleteClosedGaps :exec
+DELETE FROM sync_gap
+WHERE portal_id = $1 AND NOT is_lost AND gap_from >= $2 AND gap_to <= $3
+`
+
+type DeleteClosedGapsParams struct {
+	PortalID int32
+	Since    time.Time
+	Until    time.Time
+}
+
+// Gaps that lie in a window which has been completed are none any more.
+func (q *Queries) DeleteClosedGaps(ctx context.Context, arg DeleteClosedGapsParams) error {
+	_, err := q.db.Exec(ctx, deleteClosedGaps, arg.PortalID, arg.Since, arg.Until)
+	return err
+}
+
+const deleteQuarantined = `-- name: DeleteQuarantined :exec
+DELETE FROM quarantine WHERE portal_id = $1 AND sha256 = ANY($2::bytea[])
+`
+
+type DeleteQuarantinedParams struct {
+	PortalID int32
+	Hashes   [][]byte
+}
+
+func (q *Queries) DeleteQuarantined(ctx context.Context, arg DeleteQuarantinedParams) error {
+	_, err := q.db.Exec(ctx, deleteQuarantined, arg.PortalID, arg.Hashes)
+	return err
 }
 
 const finishRun = `-- name: FinishRun :exec
@@ -263,7 +329,7 @@ func (q *Queries) ListCompleteSpans(ctx context.Context, portalID int32) ([]List
 }
 
 const listGaps = `-- name: ListGaps :many
-SELECT portal_id, gap_id, gap_from, gap_to, cause, found_at, tried_at, accepted_at, accept_reason FROM sync_gap WHERE portal_id = $1 ORDER BY gap_from
+SELECT portal_id, gap_id, gap_from, gap_to, is_lost, cause, found_at, tried_at, accepted_at, accept_reason FROM sync_gap WHERE portal_id = $1 ORDER BY gap_from
 `
 
 func (q *Queries) ListGaps(ctx context.Context, portalID int32) ([]SyncGap, error) {
@@ -280,6 +346,7 @@ func (q *Queries) ListGaps(ctx context.Context, portalID int32) ([]SyncGap, erro
 			&i.GapID,
 			&i.GapFrom,
 			&i.GapTo,
+			&i.IsLost,
 			&i.Cause,
 			&i.FoundAt,
 			&i.TriedAt,
@@ -338,6 +405,36 @@ func (q *Queries) ListMissingSpans(ctx context.Context, arg ListMissingSpansPara
 	for rows.Next() {
 		var i ListMissingSpansRow
 		if err := rows.Scan(&i.SpanFrom, &i.SpanTo); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listQuarantined = `-- name: ListQuarantined :many
+SELECT sha256, body FROM quarantine WHERE portal_id = $1 ORDER BY sha256
+`
+
+type ListQuarantinedRow struct {
+	SHA256 []byte
+	Body   string
+}
+
+// Items that could not be decoded, for another try.
+func (q *Queries) ListQuarantined(ctx context.Context, portalID int32) ([]ListQuarantinedRow, error) {
+	rows, err := q.db.Query(ctx, listQuarantined, portalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListQuarantinedRow{}
+	for rows.Next() {
+		var i ListQuarantinedRow
+		if err := rows.Scan(&i.SHA256, &i.Body); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

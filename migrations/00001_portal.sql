@@ -14,6 +14,7 @@ CREATE TABLE portal (
     owner_account_id  text UNIQUE,
     floor_at          timestamptz,
     floor_is_oldest   boolean NOT NULL DEFAULT true,
+    closed_until      timestamptz,
     created_at        timestamptz NOT NULL
 );
 
@@ -23,6 +24,7 @@ COMMENT ON COLUMN portal.host IS 'Base URL of the portal, such as https://acme.o
 COMMENT ON COLUMN portal.owner_account_id IS 'Account id of the portal''s owner: recognizes a portal that has moved to another host';
 COMMENT ON COLUMN portal.floor_at IS 'How far back sync goes, UTC; null before the first sync';
 COMMENT ON COLUMN portal.floor_is_oldest IS 'True: sync goes back to the oldest event the portal has; false: sync --since set floor_at';
+COMMENT ON COLUMN portal.closed_until IS 'Set by sync --after-restore: the portal lists what is older under new ids, so nothing before is asked for again, UTC; null if it never was restored';
 COMMENT ON COLUMN portal.created_at IS 'When roompulse first synced the portal, UTC, by its own clock';
 
 CREATE TABLE action (

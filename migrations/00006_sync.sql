@@ -71,6 +71,7 @@ CREATE TABLE sync_gap (
     gap_id         integer NOT NULL,
     gap_from       timestamptz NOT NULL,
     gap_to         timestamptz NOT NULL CHECK (gap_to > gap_from),
+    is_lost        boolean NOT NULL,
     cause          text NOT NULL,
     found_at       timestamptz NOT NULL,
     tried_at       timestamptz NOT NULL,
@@ -84,6 +85,7 @@ COMMENT ON COLUMN sync_gap.portal_id IS 'Portal';
 COMMENT ON COLUMN sync_gap.gap_id IS 'Number of the gap within its portal';
 COMMENT ON COLUMN sync_gap.gap_from IS 'Start, UTC, included';
 COMMENT ON COLUMN sync_gap.gap_to IS 'End, UTC, excluded';
+COMMENT ON COLUMN sync_gap.is_lost IS 'True: the portal was restored or moved and has lost the events; false: it would not list them whole, and sync tries again daily';
 COMMENT ON COLUMN sync_gap.cause IS 'Why it could not be completed';
 COMMENT ON COLUMN sync_gap.found_at IS 'Portal time, UTC, when it was found';
 COMMENT ON COLUMN sync_gap.tried_at IS 'Portal time, UTC, when it was last tried';
@@ -99,7 +101,7 @@ CREATE TABLE sync_task (
 
 COMMENT ON TABLE sync_task IS 'When the parts of sync that are not done on every run were last done';
 COMMENT ON COLUMN sync_task.portal_id IS 'Portal';
-COMMENT ON COLUMN sync_task.task IS 'rooms, accounts, groups: the lists; logs: the daily reading of rooms'' logs; check: the check of everything';
+COMMENT ON COLUMN sync_task.task IS 'rooms, accounts, members: the lists; logs: the daily reading of rooms'' logs; check: the check of everything; gaps: another try at gaps';
 COMMENT ON COLUMN sync_task.done_at IS 'Portal time, UTC, as of which it was done';
 
 -- +goose Down

@@ -108,6 +108,10 @@ SELECT
         WHERE w.portal_id = @portal_id AND w.window_from < @until AND w.window_to > @since
     ), '0001-01-01 00:00:00+00')::timestamptz AS checked_at;
 
+-- name: CountEventsBetween :one
+-- Events held for a closed span.
+SELECT count(*) FROM audit_event WHERE portal_id = @portal_id AND occurred_at BETWEEN @since AND @until;
+
 -- name: HoldsEvent :one
 SELECT EXISTS (SELECT FROM audit_event WHERE portal_id = @portal_id AND event_id = @event_id);
 

@@ -17,3 +17,18 @@ RETURNING *;
 UPDATE portal
 SET floor_at = @floor_at::timestamptz, floor_is_oldest = @floor_is_oldest
 WHERE portal_id = @portal_id;
+
+-- name: SetPortalClosed :exec
+UPDATE portal
+SET closed_until = greatest(closed_until, @closed_until::timestamptz)
+WHERE portal_id = @portal_id;
+
+-- name: RenamePortal :execrows
+UPDATE portal SET host = @new_host WHERE host = @old_host;
+
+-- name: GetNewestEvent :one
+-- Date of the newest event held; year 1 if there is none.
+SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
+FROM audit_event AS e
+WHERE e.portal_id = @portal_id
+    AND e.occurred_at >= (SELECT max(d.day) FROM event_day AS d WHERE d.portal_id = @portal_id);

@@ -89,10 +89,27 @@ ORDER BY 1 DESC;
 SELECT * FROM sync_gap WHERE portal_id = @portal_id ORDER BY gap_from;
 
 -- name: AddGap :exec
-INSERT INTO sync_gap (portal_id, gap_id, gap_from, gap_to, cause, found_at, tried_at)
-SELECT @portal_id, coalesce(max(gap_id), 0) + 1, @gap_from, @gap_to, @cause, @found_at, @found_at
-FROM sync_gap
-WHERE portal_id = @portal_id;
+-- A gap that is known already is only tried once more.
+INSERT INTO sync_gap (portal_id, gap_id, gap_from, gap_to, is_lost, cause, found_at, tried_at)
+SELECT
+    @portal_id,
+    coalesce(
+        (SELECT g.gap_id FROM sync_gap AS g WHERE g.portal_id = @portal_id AND g.gap_from = @gap_from AND g.gap_to = @gap_to),
+        (SELECT max(g.gap_id) FROM sync_gap AS g WHERE g.portal_id = @portal_id) + 1,
+        1
+    ),
+    @gap_from, @gap_to, @is_lost, @cause, @found_at, @found_at
+ON CONFLICT (portal_id, gap_id) DO UPDATE SET tried_at = excluded.tried_at, cause = excluded.cause;
+
+-- name: DeleteClosedGaps :exec
+-- Gaps that lie in a window which has been completed are none any more.
+DELETE FROM sync_gap
+WHERE portal_id = @portal_id AND NOT is_lost AND gap_from >= @since AND gap_to <= @until;
+
+-- name: AcceptGap :execrows
+UPDATE sync_gap
+SET accepted_at = @accepted_at::timestamptz, accept_reason = @accept_reason::text
+WHERE portal_id = @portal_id AND gap_id = @gap_id;
 
 -- name: GetOldestEvent :one
 -- Date of the oldest event held; year 1 if there is none.
@@ -124,3 +141,10 @@ SELECT
     coalesce(sum(titles_contradicted), 0)::bigint AS contradicted
 FROM sync_run
 WHERE portal_id = @portal_id;
+
+-- name: ListQuarantined :many
+-- Items that could not be decoded, for another try.
+SELECT sha256, body FROM quarantine WHERE portal_id = @portal_id ORDER BY sha256;
+
+-- name: DeleteQuarantined :exec
+DELETE FROM quarantine WHERE portal_id = @portal_id AND sha256 = ANY(@hashes::bytea[]);

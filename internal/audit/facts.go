@@ -5,12 +5,14 @@ import "time"
 // Span is the time [From, To), in UTC.
 type Span struct{ From, To time.Time }
 
-// Gap is a span that sync could not complete and will not by itself.
+// Gap is a span that sync could not complete.
 type Gap struct {
 	ID int32
 	Span
+	Lost         bool // for good: the portal was restored or moved; else sync tries again
 	Cause        string
 	FoundAt      time.Time
+	TriedAt      time.Time
 	Accepted     bool // by an administrator: printed on reports, but stops no verdict
 	AcceptReason string
 }

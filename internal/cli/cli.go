@@ -98,7 +98,7 @@ func (a *app) command() *cli.App {
 		ErrWriter:            a.stderr,
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
-			a.syncCommand(), a.reportCommand(), a.statusCommand(), a.portalCommand(),
+			a.syncCommand(), a.reportCommand(), a.statusCommand(), a.gapCommand(), a.portalCommand(),
 			a.migrateCommand(), a.dbCommand(), a.demoCommand(),
 		},
 		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitCodes,

@@ -80,7 +80,10 @@ func (a *app) databaseURL(c *cli.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return server.URL(), server.Start(c.Context)
+	if err := server.Start(c.Context); err != nil {
+		return "", err
+	}
+	return server.URL(), nil // known for sure once it runs
 }
 
 func (a *app) dbURL(c *cli.Context) error {

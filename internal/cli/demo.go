@@ -157,7 +157,7 @@ func (a *app) startDemoServer(ctx context.Context, log *slog.Logger) (url string
 		return remove()
 	}
 	if err := server.Start(ctx); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("start PostgreSQL: %w", err), stop())
+		return "", nil, errors.Join(err, stop())
 	}
 	return server.URL(), stop, nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
+
+	"roompulse/internal/docspace"
 )
 
 func (a *app) portalCommand() *cli.Command {
@@ -11,6 +13,10 @@ func (a *app) portalCommand() *cli.Command {
 		Name:  "portal",
 		Usage: "the portals of the warehouse",
 		Subcommands: []*cli.Command{
+			{
+				Name: "rename", Usage: "give a portal that has moved its new host; its data stay", ArgsUsage: "OLD NEW",
+				Action: a.portalRename,
+			},
 			{Name: "list", Usage: "list the portals that have been synced", Action: a.portalList},
 		},
 	}
@@ -29,5 +35,28 @@ func (a *app) portalList(c *cli.Context) error {
 	for _, p := range portals {
 		fmt.Fprintln(a.stdout, p.Host)
 	}
+	return nil
+}
+
+func (a *app) portalRename(c *cli.Context) error {
+	if c.NArg() != 2 {
+		return usageOf(c, "give the old host and the new one")
+	}
+	hosts := make([]string, 2)
+	for i := range hosts {
+		var err error
+		if hosts[i], err = docspace.ParseHost(c.Args().Get(i), allowHTTP()); err != nil {
+			return err
+		}
+	}
+	st, err := a.readyWarehouse(c.Context)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if err := st.RenamePortal(c.Context, hosts[0], hosts[1]); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "%s is now %s\n", hosts[0], hosts[1])
 	return nil
 }

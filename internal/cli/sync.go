@@ -20,10 +20,12 @@ import (
 
 // syncOptions is what `roompulse sync` was told.
 type syncOptions struct {
-	portal  config.Portal
-	since   time.Time
-	every   time.Duration // 0: once
-	verbose bool
+	portal config.Portal
+	since  time.Time
+	// restoredAt is when the portal was back after a restore, zero if it was not restored.
+	restoredAt time.Time
+	every      time.Duration // 0: once
+	verbose    bool
 }
 
 func (a *app) syncCommand() *cli.Command {
@@ -35,6 +37,10 @@ func (a *app) syncCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "portal", Usage: "`HOST` of the portal", EnvVars: []string{"DOCSPACE_API_HOST"}},
 			&cli.StringFlag{Name: "since", Usage: "go back to `T` only (2026-01-31, 2026-01-31T08:00 or RFC 3339; UTC without an offset)"},
+			&cli.StringFlag{
+				Name:  "after-restore",
+				Usage: "the portal was restored from a backup or moved, and was back at `T`: keep the past as it is here",
+			},
 			&cli.StringFlag{Name: "every", Usage: "stay, and sync every `DURATION` such as 15m", EnvVars: env("every")},
 			&cli.IntFlag{
 				Name: "max-requests-per-minute", Usage: "send at most `N` requests a minute; 0: no limit", Value: 1350,
@@ -66,6 +72,11 @@ func readSyncOptions(c *cli.Context) (opts syncOptions, err error) {
 	}
 	if since := c.String("since"); since != "" {
 		if opts.since, err = audit.ParseTime("--since", since, time.UTC); err != nil {
+			return opts, err
+		}
+	}
+	if restored := c.String("after-restore"); restored != "" {
+		if opts.restoredAt, err = audit.ParseTime("--after-restore", restored, time.UTC); err != nil {
 			return opts, err
 		}
 	}
@@ -136,7 +147,7 @@ func (a *app) syncOnce(ctx context.Context, client *docspace.Client, st *store.S
 	defer w.Close()
 	bar := a.progressBar()
 	syncer := ingest.New(client, w, ingest.Options{
-		Version: a.version, Since: opts.since, Parallel: parallelReaders(opts.portal.MaxParallel), Logger: log, Progress: bar.show,
+		Version: a.version, Since: opts.since, RestoredAt: opts.restoredAt, Now: a.now, Parallel: parallelReaders(opts.portal.MaxParallel), Logger: log, Progress: bar.show,
 	})
 	result, err := syncer.Run(ctx)
 	bar.finish()

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -31,7 +30,7 @@ func (a *app) warehouse(ctx context.Context, log *slog.Logger) (st *store.Store,
 			return nil, true, err
 		}
 		if err := server.Start(ctx); err != nil {
-			return nil, true, fmt.Errorf("start the private PostgreSQL: %w", err)
+			return nil, true, err
 		}
 		url = config.Secret(server.URL())
 	}

@@ -48,9 +48,9 @@ type Config struct {
 	// FirstRetry is how long to wait before a request is repeated first; later
 	// waits double up to a minute. 0 is [DefaultFirstRetry].
 	FirstRetry time.Duration
-	Logger      *slog.Logger      // nil: no log
-	UserAgent   string            // empty: "roompulse"
-	Transport   http.RoundTripper // nil: the network
+	Logger     *slog.Logger      // nil: no log
+	UserAgent  string            // empty: "roompulse"
+	Transport  http.RoundTripper // nil: the network
 }
 
 // Format prints the host alone, whatever the verb.

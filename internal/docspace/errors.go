@@ -188,7 +188,9 @@ func (c *Client) explainStatus(call call, resp *http.Response) *Error {
 	return e
 }
 
-// explainForbidden tells the ways apart in which a portal says 403.
+// explainForbidden tells the ways apart in which a portal says 403. What one
+// room is refused with never stands for all: if the reason concerns the whole
+// portal, the next list says so.
 func (c *Client) explainForbidden(e *Error, call call, body []byte, said refusal, words string) {
 	e.kind = audit.ErrRefused
 	if call.single {
@@ -196,11 +198,9 @@ func (c *Client) explainForbidden(e *Error, call call, body []byte, said refusal
 	}
 	switch {
 	case len(body) == 0:
-		e.kind = audit.ErrRefused
 		e.Message = "the API key lacks the scope " + call.scope + ", or the portal is being restored or moved"
 		e.Hint = hintKey
 	case body[0] == '"':
-		e.kind = audit.ErrRefused
 		e.Message = withWords("the portal does not serve this address", words)
 		e.Hint = "allow this machine's IP address in the portal's security settings"
 	case said.Error != nil && strings.HasSuffix(said.Error.Type, ".InvalidOperationException"):
@@ -215,7 +215,6 @@ func (c *Client) explainForbidden(e *Error, call call, body []byte, said refusal
 			e.Hint = hintKey
 		}
 	default:
-		e.kind = audit.ErrRefused
 		e.Message = withWords("the portal, or something before it, denies access", words)
 		e.Hint = "it may be being restored, moved or encrypted"
 	}

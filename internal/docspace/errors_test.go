@@ -62,7 +62,7 @@ func TestStatusErrors(t *testing.T) {
 			events + "403: the API key lacks the scope *:read, or the portal is being restored or moved; " + key,
 		},
 		"scope for one room": {
-			one, 403, "", nil, audit.ErrRefused,
+			one, 403, "", nil, audit.ErrNotReadable,
 			room + "403: the API key lacks the scope rooms:read, or the portal is being restored or moved; " + key,
 		},
 		"right": {
@@ -83,13 +83,21 @@ func TestStatusErrors(t *testing.T) {
 			room + "403: the portal denies access (You don't have enough permission)",
 		},
 		"address": {
-			one, 403, `"Your IP address is not allowed"`, nil, audit.ErrRefused,
+			one, 403, `"Your IP address is not allowed"`, nil, audit.ErrNotReadable,
 			room + "403: the portal does not serve this address (Your IP address is not allowed); " +
 				"allow this machine's IP address in the portal's security settings",
 		},
 		"portal state": {
-			one, 403, `{"type":"https://tools.ietf.org/html/rfc9110","title":"Forbidden","status":403}`, nil, audit.ErrRefused,
+			one, 403, `{"type":"https://tools.ietf.org/html/rfc9110","title":"Forbidden","status":403}`, nil, audit.ErrNotReadable,
 			room + "403: the portal, or something before it, denies access (Forbidden); it may be being restored, moved or encrypted",
+		},
+		"portal state and a list": {
+			list, 403, `{"title":"Forbidden","status":403}`, nil, audit.ErrRefused,
+			events + "403: the portal, or something before it, denies access (Forbidden); it may be being restored, moved or encrypted",
+		},
+		"address and a list": {
+			list, 403, `"No"`, nil, audit.ErrRefused,
+			events + "403: the portal does not serve this address (No); allow this machine's IP address in the portal's security settings",
 		},
 		"gone": {
 			one, 404, string(example(t, "error.404-folder.json")), nil, audit.ErrGone,
@@ -190,6 +198,28 @@ func TestStatusErrors(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	const date = "Mon, 14 Sep 2026 14:10:03 GMT"
+	for _, test := range []struct {
+		value, date string
+		want        time.Duration
+	}{
+		{"", date, 0},
+		{"30", "", 30 * time.Second},
+		{"-30", "", 0},
+		{"999999999999", "", 24 * time.Hour},
+		{"Mon, 14 Sep 2026 14:11:03 GMT", date, time.Minute},
+		{"Mon, 14 Sep 2026 14:09:03 GMT", date, 0},
+		{"Mon, 14 Sep 2026 14:11:03 GMT", "", 0},
+		{"soon", date, 0},
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {test.value}, "Date": {test.date}}); got != test.want {
+			t.Errorf("Retry-After %q is %v, want %v", test.value, got, test.want)
+		}
 	}
 }
 

@@ -57,6 +57,10 @@ func (c *Client) Events(ctx context.Context, from, to time.Time, startIndex, cou
 	return p, nil
 }
 
+// Decode makes an event of an item that an earlier version could not decode,
+// from the form in which it was kept.
+func (c *Client) Decode(item []byte) (audit.Event, error) { return decodeEvent(item) }
+
 // Now reads the portal's own clock, in whole seconds, from the answer to the
 // smallest request for the audit trail: who may not read that learns it here.
 func (c *Client) Now(ctx context.Context) (time.Time, error) {

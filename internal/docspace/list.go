@@ -26,31 +26,35 @@ var pageSizes = []int{100, 97, 89, 83, 79, 73}
 const stablePasses = 3
 
 // readList reads a whole list that may change, or come in another order, while
-// it is paged. It is complete when it has as many distinct items as its total:
-// within one pass, or else over all passes, as long as nothing vanished.
+// it is paged. It is complete when it has as many distinct items as its total
+// states from the first page to the last: within one pass, or else over
+// several, as long as nothing came or went between them.
 //
 // A list that comes out the same several times but not with its total is taken
 // as it is, with a warning: the portal counts something that it does not list.
 func readList[T any](
 	ctx context.Context, c *Client, call call, key func(T) string, ask func(startIndex, count int) (listPage[T], error),
 ) ([]T, error) {
-	all := make(map[string]T)
-	var previous map[string]T
-	same, previousTotal := 1, -1
+	var all, previous map[string]T
+	previousTotal, same := -1, 0
 	for _, size := range pageSizes {
-		pass, total, err := readPass(key, size, ask)
+		pass, total, steady, err := readPass(key, size, ask)
 		if err != nil {
 			return nil, err
+		}
+		if !steady {
+			all, previous, same = nil, nil, 0
+			continue
 		}
 		if len(pass) == total {
 			return values(pass), nil
 		}
+		if all == nil || total != previousTotal || len(all) > total {
+			all = make(map[string]T)
+		}
 		maps.Copy(all, pass)
 		if len(all) == total {
 			return values(all), nil
-		}
-		if len(all) > total {
-			all = pass // something vanished: begin anew
 		}
 		if total == previousTotal && sameKeys(pass, previous) {
 			same++
@@ -69,33 +73,36 @@ func readList[T any](
 	return nil, e
 }
 
-// readPass reads a list once from its start to its end.
+// readPass reads a list once from its start to its end. It is steady if the
+// portal stated the same total all the time.
 func readPass[T any](
 	key func(T) string, size int, ask func(startIndex, count int) (listPage[T], error),
-) (items map[string]T, total int, err error) {
+) (items map[string]T, total int, steady bool, err error) {
 	items = make(map[string]T)
-	copies := make(map[string]int)
+	unnamed := 0
+	steady = true
 	for start := 0; ; {
 		page, err := ask(start, size)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, false, err
 		}
+		steady = steady && (start == 0 || page.total == total)
+		total = page.total
 		known := len(items)
 		for _, item := range page.items {
 			k := key(item)
 			if k == "" { // items that cannot be told apart: the n-th of them is the n-th
-				copies[k]++
-				k = " " + strconv.Itoa(copies[k])
+				unnamed++
+				k = " " + strconv.Itoa(unnamed)
 			}
 			items[k] = item
 		}
 		start += page.rows
-		total = page.total
 		switch {
 		case total < 0 && (page.rows < size || len(items) == known):
-			return items, start, nil
+			return items, start, steady, nil
 		case total >= 0 && (page.rows <= 0 || start >= total):
-			return items, total, nil
+			return items, total, steady, nil
 		}
 	}
 }

@@ -102,6 +102,19 @@ func TestReadList(t *testing.T) {
 				return listPage[string]{items, len(items), len(list)}, nil
 			}
 		}, 149, 4, false},
+		"one goes while it is read and shuffled": {func() ask {
+			n := 0
+			rng := rand.New(rand.NewPCG(1, 2))
+			return func(start, count int) (listPage[string], error) {
+				list := names(150)
+				if n++; n > 2 {
+					list = list[1:]
+				}
+				rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+				items := part(list, start, count)
+				return listPage[string]{items, len(items), len(list)}, nil
+			}
+		}, 149, 12, false},
 		"the total counts what is not listed": {func() ask {
 			return func(start, count int) (listPage[string], error) {
 				items := part(names(149), start, count)
@@ -141,6 +154,9 @@ func TestReadList(t *testing.T) {
 			}
 			if err != nil || len(got) != test.want {
 				t.Errorf("%d items, want %d; %v", len(got), test.want, err)
+			}
+			if strings.HasPrefix(name, "one goes") && slices.Contains(got, "item 0000") {
+				t.Error("what is gone is listed")
 			}
 			if requests > test.requests {
 				t.Errorf("%d requests, want %d", requests, test.requests)

@@ -16,32 +16,51 @@ const (
 	checkRows = 20_000
 )
 
-// checkComplete looks for events that came late into windows that were complete.
-//
-// The portal writes through a queue, and lateness has no bound. But rows are
-// only added: a span of which N rows are held is unchanged if the portal has
-// no row number N and row N-1 is one that is held. Every run checks the recent past,
-// one a day all of it, and sync --since what it names.
-func (s *Syncer) checkComplete(ctx context.Context) error {
-	since, task := s.until.Add(-recent), ""
-	switch {
-	case !s.opts.Since.IsZero():
-		since = earlier(since, s.opts.Since)
-	case s.due(taskCheck, time.Time{}):
-		since, task = oldest, taskCheck
-	}
-	s.tell("late events")
-	spans, err := s.sink.CheckSpans(ctx, since, s.until, checkRows)
+// Late events are looked for, not re-read for. The portal writes through a
+// queue, and lateness has no bound. But rows are only added: a span of which N
+// rows are held is unchanged if the portal has no row number N and row N-1 is
+// one that is held.
+
+// checkRecent checks what every run does: the recent past, from the newest
+// event held on at least, since that is where a restored portal shows.
+func (s *Syncer) checkRecent(ctx context.Context) error {
+	newest, err := s.sink.NewestEvent(ctx)
 	if err != nil {
 		return err
 	}
-	err = parallel(ctx, s.opts.Parallel, spans, func(ctx context.Context, span audit.Span, put putFunc) error {
-		return s.check(ctx, span, put)
-	})
-	if err != nil || task == "" {
+	since := s.until.Add(-recent)
+	if !newest.IsZero() {
+		since = earlier(since, newest)
+	}
+	return s.checkSince(ctx, since)
+}
+
+// checkAll checks once a day everything, and on every run what --since names.
+func (s *Syncer) checkAll(ctx context.Context) error {
+	if !s.opts.Since.IsZero() {
+		return s.checkSince(ctx, s.opts.Since)
+	}
+	if !s.due(taskCheck, time.Time{}) {
+		return nil
+	}
+	if err := s.checkSince(ctx, oldest); err != nil {
 		return err
 	}
-	return s.finishTask(ctx, task)
+	return s.finishTask(ctx, taskCheck)
+}
+
+func (s *Syncer) checkSince(ctx context.Context, since time.Time) error {
+	s.tell("late events")
+	spans, err := s.sink.CheckSpans(ctx, later(since, s.bottom), s.until, checkRows)
+	if err != nil {
+		return err
+	}
+	return parallel(ctx, s.opts.Parallel, spans, func(ctx context.Context, span audit.Span, put putFunc) error {
+		if span.From = later(span.From, s.bottom); !span.From.Before(span.To) {
+			return nil
+		}
+		return s.check(ctx, span, put)
+	})
 }
 
 func (s *Syncer) check(ctx context.Context, span audit.Span, put putFunc) error {
@@ -84,7 +103,7 @@ func (s *Syncer) hasGrown(ctx context.Context, span audit.Span, held int, put pu
 		return false, err
 	}
 	if page.Rows() == 0 {
-		return false, fmt.Errorf("%w: %s to %s had %d", ErrVanished, span.From.Format(time.RFC3339), span.To.Format(time.RFC3339), held)
+		return false, fmt.Errorf("%w: %s to %s had %d events", audit.ErrRestored, span.From.Format(time.RFC3339), span.To.Format(time.RFC3339), held)
 	}
 	if len(page.Events) == 0 { // an item that is in quarantine, or would go there
 		return false, nil

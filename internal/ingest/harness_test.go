@@ -63,7 +63,7 @@ func must(t *testing.T, err error) {
 // sync runs one sync and returns what it did.
 func (h *harness) sync(t *testing.T, options ingest.Options) (audit.RunResult, error) {
 	t.Helper()
-	options.Version, options.Logger = "test", discard
+	options.Version, options.Logger, options.Now = "test", discard, func() time.Time { return h.now }
 	if options.Parallel == 0 {
 		options.Parallel = 4
 	}

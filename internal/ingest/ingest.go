@@ -40,6 +40,8 @@ type Source interface {
 	Group(ctx context.Context, id string) (audit.Group, error)
 	// RoomLog lists a room's log from from to to, newest id first. Zero times are open ends.
 	RoomLog(ctx context.Context, roomID string, from, to time.Time, startIndex, count int) (audit.LogPage, error)
+	// Decode makes an event of an item that came to quarantine, if this version can.
+	Decode(item []byte) (audit.Event, error)
 	Traffic() audit.Traffic
 }
 
@@ -48,10 +50,20 @@ type Sink interface {
 	StartRun(ctx context.Context, version string, startedAt, until time.Time) error
 	FinishRun(ctx context.Context, result audit.RunResult) error
 
-	Floor(ctx context.Context) (time.Time, error)
+	// Bounds are how far back sync goes, zero before the first run, and up to
+	// when the past is closed, zero if it is not.
+	Bounds(ctx context.Context) (floor, closedUntil time.Time, err error)
 	SetFloor(ctx context.Context, floor time.Time, oldest bool) error
+	ClosePast(ctx context.Context, floor, backAt, now time.Time) error
+	Gaps(ctx context.Context) ([]audit.Gap, error)
+	// NewestEvent is the date of the newest event held, zero if there is none.
+	NewestEvent(ctx context.Context) (time.Time, error)
 	MissingSpans(ctx context.Context, since, until time.Time) ([]audit.Span, error)
 	CommitWindow(ctx context.Context, b attribution.Batch) (audit.Committed, error)
+	// Quarantined are the items that could not be decoded.
+	Quarantined(ctx context.Context) ([]audit.Undecodable, error)
+	// Release stores what such items have been decoded to.
+	Release(ctx context.Context, b attribution.Batch, items []audit.Undecodable) (audit.Committed, error)
 	// CheckSpans are the complete spans that end after since and have not been
 	// checked since checkedBefore, cut to about maxRows rows each.
 	CheckSpans(ctx context.Context, since, checkedBefore time.Time, maxRows int) ([]audit.Span, error)
@@ -99,7 +111,10 @@ type Options struct {
 	Version  string    // of roompulse, for the record
 	Since    time.Time // zero: as far back as the warehouse goes, at first as far as the portal does
 	Parallel int       // how many windows are read at once
-	Logger   *slog.Logger
+	// RestoredAt is when the portal was back after it was restored or moved, zero if it was not.
+	RestoredAt time.Time
+	Now        func() time.Time // this machine's clock
+	Logger     *slog.Logger
 	// Progress is called after each commit, from the goroutine of Run. May be nil.
 	Progress func(Progress)
 }
@@ -118,8 +133,10 @@ type Syncer struct {
 	opts   Options
 	log    *slog.Logger
 
-	rooms  *attribution.Rooms
-	until  time.Time
+	rooms *attribution.Rooms
+	until time.Time
+	// bottom is where questions to the portal end: nothing older is asked for.
+	bottom time.Time
 	tasks  map[string]time.Time
 	calls  calls
 	result audit.RunResult
@@ -142,7 +159,7 @@ func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
 		return s.result, fmt.Errorf("ask the portal for its time: %w", err)
 	}
 	started := time.Now()
-	s.until = now.Add(-settle).Truncate(time.Second)
+	s.until = s.end(ctx, now)
 	if err := s.sink.StartRun(ctx, s.opts.Version, now, s.until); err != nil {
 		return s.result, err
 	}
@@ -165,6 +182,11 @@ func (s *Syncer) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !s.opts.RestoredAt.IsZero() {
+		if since, err = s.closePast(ctx, since); err != nil {
+			return err
+		}
+	}
 	known, err := s.sink.KnownRooms(ctx)
 	if err != nil {
 		return err
@@ -173,8 +195,15 @@ func (s *Syncer) run(ctx context.Context) error {
 	if s.tasks, err = s.sink.TaskTimes(ctx); err != nil {
 		return err
 	}
+	if err := s.releaseQuarantined(ctx); err != nil {
+		return fmt.Errorf("decode quarantined items: %w", err)
+	}
 	if err := s.readDueLists(ctx); err != nil {
 		return fmt.Errorf("read lists: %w", err)
+	}
+	// Before anything new is taken: a restored portal is recognized here.
+	if err := s.checkRecent(ctx); err != nil {
+		return fmt.Errorf("look for late events: %w", err)
 	}
 	missing, err := s.sink.MissingSpans(ctx, since, s.until)
 	if err != nil {
@@ -183,7 +212,10 @@ func (s *Syncer) run(ctx context.Context) error {
 	if err := s.readWindows(ctx, missing); err != nil {
 		return fmt.Errorf("read events: %w", err)
 	}
-	if err := s.checkComplete(ctx); err != nil {
+	if err := s.retryGaps(ctx); err != nil {
+		return fmt.Errorf("try gaps again: %w", err)
+	}
+	if err := s.checkAll(ctx); err != nil {
 		return fmt.Errorf("look for late events: %w", err)
 	}
 	if err := s.readCalledLists(ctx); err != nil {
@@ -199,6 +231,31 @@ func (s *Syncer) run(ctx context.Context) error {
 		return fmt.Errorf("%w: %d items of the audit trail were not understood and are in quarantine", ErrIncomplete, s.result.Quarantined)
 	}
 	return nil
+}
+
+// releaseQuarantined stores the items that an earlier version could not decode
+// and this one can.
+func (s *Syncer) releaseQuarantined(ctx context.Context) error {
+	held, err := s.sink.Quarantined(ctx)
+	if err != nil {
+		return err
+	}
+	var released []audit.Undecodable
+	var read audit.ReadWindow
+	for _, item := range held {
+		if event, err := s.source.Decode(item.Body); err == nil {
+			released = append(released, item)
+			read.Events = append(read.Events, event)
+		}
+	}
+	if len(released) == 0 {
+		return nil
+	}
+	batch := attribution.NewBatch(read, nil, s.rooms)
+	s.calls.add(batch)
+	committed, err := s.sink.Release(ctx, batch, released)
+	s.result.EventsNew += committed.NewEvents
+	return err
 }
 
 // finish sums the run up.
@@ -229,22 +286,67 @@ func (s *Syncer) probe(ctx context.Context) error {
 	return err
 }
 
+// end is where a run stops. It goes by the portal's clock, which dates the
+// events, but never beyond this machine's: a proxy may send another Date, and
+// time that has not come would be taken for complete and silent.
+func (s *Syncer) end(ctx context.Context, portalTime time.Time) time.Time {
+	const suspicious = 5 * time.Minute
+	local := s.opts.Now()
+	if skew := portalTime.Sub(local).Abs(); skew > suspicious {
+		s.log.WarnContext(ctx, "the portal's clock and this machine's differ; the earlier counts",
+			slog.Time("portal", portalTime), slog.Time("here", local.UTC()))
+	}
+	return earlier(portalTime, local).UTC().Add(-settle).Truncate(time.Second)
+}
+
 // since is how far back this run goes, and moves the floor where it must.
 func (s *Syncer) since(ctx context.Context) (time.Time, error) {
-	floor, err := s.sink.Floor(ctx)
+	floor, closed, err := s.sink.Bounds(ctx)
 	if err != nil {
 		return floor, err
 	}
+	s.bottom = later(oldest, closed)
 	wish := s.opts.Since
 	switch {
 	case floor.IsZero() && wish.IsZero():
 		return oldest, s.sink.SetFloor(ctx, oldest, true)
 	case floor.IsZero(), !wish.IsZero() && wish.Before(floor):
-		return wish, s.sink.SetFloor(ctx, wish, false)
+		return later(wish, s.bottom), s.sink.SetFloor(ctx, wish, false)
 	case wish.IsZero():
-		return floor, nil
+		return later(floor, s.bottom), nil
 	}
-	return wish, nil
+	return later(wish, s.bottom), nil
+}
+
+// closePast is what --after-restore does before the run goes on as usual.
+func (s *Syncer) closePast(ctx context.Context, since time.Time) (time.Time, error) {
+	if err := s.sink.ClosePast(ctx, since, s.opts.RestoredAt, s.until); err != nil {
+		return since, fmt.Errorf("close the past: %w", err)
+	}
+	_, closed, err := s.sink.Bounds(ctx)
+	s.bottom = later(oldest, closed)
+	return later(since, s.bottom), err
+}
+
+// retryGaps tries once a day to read what would not close before.
+func (s *Syncer) retryGaps(ctx context.Context) error {
+	if !s.due(taskGaps, time.Time{}) {
+		return nil
+	}
+	gaps, err := s.sink.Gaps(ctx)
+	if err != nil {
+		return err
+	}
+	var spans []audit.Span
+	for _, gap := range gaps {
+		if !gap.Lost && !gap.From.Before(s.bottom) {
+			spans = append(spans, gap.Span)
+		}
+	}
+	if err := s.readWindows(ctx, spans); err != nil {
+		return err
+	}
+	return s.finishTask(ctx, taskGaps)
 }
 
 // readWindows reads the spans and commits them.

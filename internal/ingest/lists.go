@@ -21,6 +21,7 @@ const (
 	taskMembers  = "members"  // the lists of members of all rooms, and of the groups in them
 	taskLogs     = "logs"     // the logs of rooms that nothing calls for
 	taskCheck    = "check"    // the check of all windows for late events
+	taskGaps     = "gaps"     // another try at spans that would not close
 )
 
 // calls is what a run's events call for beyond themselves.

@@ -13,6 +13,9 @@ import (
 
 const (
 	logPage = 100
+	// logChunk is how many entries of a room are stored at once: each time the
+	// days that they touch are counted anew.
+	logChunk = 2000
 	// confirmShare bounds what is spent on logs that nothing calls for, in
 	// requests per request for windows: they only confirm what titles say.
 	confirmShare = 4
@@ -34,9 +37,9 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 	for _, state := range states {
 		switch {
 		case !state.WantedFrom.IsZero():
-			wanted = append(wanted, logRead{state, audit.Span{From: state.WantedFrom, To: s.until}})
+			wanted = append(wanted, logRead{state, audit.Span{From: later(state.WantedFrom, s.bottom), To: s.until}})
 		case s.until.Sub(later(state.Until, state.RefusedAt)) >= daily:
-			others = append(others, logRead{state, audit.Span{From: state.Until, To: s.until}})
+			others = append(others, logRead{state, audit.Span{From: later(state.Until, s.bottom), To: s.until}})
 		}
 	}
 	if err := parallel(ctx, s.opts.Parallel, wanted, s.readLog); err != nil {
@@ -68,6 +71,7 @@ type logRead struct {
 // new entries push the older ones down: what is read twice does no harm.
 func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 	id := r.state.RoomID
+	var entries []audit.LogEntry
 	for start := 0; ; {
 		page, err := s.source.RoomLog(ctx, id, r.span.From, r.span.To, start, logPage)
 		if errors.Is(err, audit.ErrNotReadable) || errors.Is(err, audit.ErrGone) {
@@ -77,11 +81,16 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 		if err != nil {
 			return err
 		}
-		if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries) }); err != nil {
-			return err
-		}
+		entries = append(entries, page.Entries...)
 		start += page.Rows
-		if page.Rows == 0 || start >= page.Total {
+		last := page.Rows == 0 || start >= page.Total
+		if last || len(entries) >= logChunk {
+			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, entries) }); err != nil {
+				return err
+			}
+			entries = entries[:0]
+		}
+		if last {
 			break
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -26,14 +25,10 @@ var pageSizes = []int{100, 97, 89, 83, 79, 73, 71, 67, 61, 59, 53, 47}
 // asked for: in the repeated hour of a clock change portals list events an hour late.
 const tolerance = time.Hour
 
-var (
-	// ErrNoAuditOption: the portal ignores filters, because its plan has no
-	// audit option or somebody has switched the audit trail off.
-	ErrNoAuditOption = fmt.Errorf("%w the audit trail: it ignores filters and lists its newest events whatever is asked; "+
-		"the plan needs the audit option, and Settings > Security > Audit trail must be on", audit.ErrRefused)
-	// ErrVanished: the portal does not list events any more that it has listed.
-	ErrVanished = errors.New("events that the portal has listed are gone; if it was restored or moved, see `roompulse sync --after-restore`")
-)
+// ErrNoAuditOption: the portal ignores filters, because its plan has no
+// audit option or somebody has switched the audit trail off.
+var ErrNoAuditOption = fmt.Errorf("%w the audit trail: it ignores filters and lists its newest events whatever is asked; "+
+	"the plan needs the audit option, and Settings > Security > Audit trail must be on", audit.ErrRefused)
 
 // planned is a window to read.
 type planned struct {
@@ -143,8 +138,8 @@ func (s *Syncer) readWindow(ctx context.Context, window planned, send func(windo
 // the listed offset drops, the hours around are asked for again in pieces
 // shorter than the drop: what is listed after its piece has happened that much earlier.
 func (s *Syncer) correctDates(ctx context.Context, window planned, events map[int64]audit.Event) error {
-	if window.before == nil && window.From.After(oldest) {
-		page, err := s.events(ctx, audit.Span{From: oldest, To: window.From.Add(-time.Second)}, 0, 1)
+	if window.before == nil && window.From.After(s.bottom) {
+		page, err := s.events(ctx, audit.Span{From: s.bottom, To: window.From.Add(-time.Second)}, 0, 1)
 		if err != nil {
 			return err
 		}
@@ -271,7 +266,7 @@ func (p *passes) run() (closed bool, err error) {
 			return false, err
 		}
 		if p.collected() > p.rows {
-			return false, fmt.Errorf("%w: %d of %s to %s", ErrVanished, p.collected()-p.rows,
+			return false, fmt.Errorf("%w: %d events of %s to %s are gone", audit.ErrRestored, p.collected()-p.rows,
 				p.span.From.Format(time.RFC3339), p.span.To.Format(time.RFC3339))
 		}
 		if p.collected() < p.rows {

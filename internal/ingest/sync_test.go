@@ -2,6 +2,8 @@ package ingest_test
 
 import (
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,4 +110,156 @@ func TestSyncMeetsNoAuditOption(t *testing.T) {
 	if events != 0 {
 		t.Errorf("%d events were stored", events)
 	}
+}
+
+// TestSyncOptionVanishes: when the audit option goes in mid-run, what is read
+// until then stays, nothing is taken for complete that is not, and the rest
+// comes when the option is back.
+func TestSyncOptionVanishes(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 2, Events: 9000, End: end}), end.Add(time.Hour), demoportal.Options{})
+	var asked atomic.Int64
+	h.portal.SetFaults(func(f *demoportal.Faults) {
+		f.Before = func(demoportal.Request) {
+			if asked.Add(1) == 90 {
+				h.portal.SetFaults(func(f *demoportal.Faults) { f.Audit = demoportal.AuditMissing })
+			}
+		}
+	})
+	result, err := h.sync(t, ingest.Options{})
+	if !errors.Is(err, ingest.ErrNoAuditOption) || result.Outcome != audit.RunRefused {
+		t.Fatalf("the option vanished, and sync says %v, %+v", err, result)
+	}
+	h.checkRollups(t)
+	h.portal.SetFaults(func(f *demoportal.Faults) { *f = demoportal.Faults{} })
+	h.mustSync(t)
+	h.checkTruth(t, year(2000), year(2100))
+	h.checkRollups(t)
+}
+
+// TestSyncRestored: a portal that was restored lists its past under new ids.
+// Sync takes none of it, and goes on once it is told.
+func TestSyncRestored(t *testing.T) {
+	t.Parallel()
+	w := worldgen.New(worldgen.Config{Seed: 4, Events: 3000, Days: 40, End: end})
+	h := newHarness(t, w, end.Add(time.Hour), demoportal.Options{})
+	h.mustSync(t)
+	before := h.dump(t)
+
+	back := end.Add(3 * time.Hour)
+	w.Restore(end.Add(-2*time.Hour), back)
+	h.now = end.Add(5 * time.Hour)
+	if _, err := h.sync(t, ingest.Options{}); !errors.Is(err, audit.ErrRestored) {
+		t.Fatalf("sync of a restored portal: %v", err)
+	}
+	if after := h.dump(t); after != before {
+		t.Errorf("sync of a restored portal wrote something")
+	}
+	room := w.At(back.Add(10*time.Minute), w.Owner()).CreateRoom(world.RoomSpec{Title: "After"})
+	w.At(back.Add(20*time.Minute), w.Owner()).Upload(room.Folder, "new.txt")
+	result, err := h.sync(t, ingest.Options{RestoredAt: back})
+	must(t, err)
+	if result.EventsNew < 2 {
+		t.Errorf("nothing came after the restore: %+v", result)
+	}
+	h.checkTruth(t, back, year(2100))
+	h.checkRollups(t)
+	var events, gaps int
+	must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM audit_event WHERE occurred_at < $1", back).Scan(&events))
+	must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM sync_gap WHERE is_lost AND gap_to = $1", back).Scan(&gaps))
+	if gaps != 1 {
+		t.Errorf("%d gaps end when the portal was back", gaps)
+	}
+	h.now = h.now.Add(25 * time.Hour) // the daily check leaves the past alone
+	h.mustSync(t)
+	var now int
+	must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM audit_event WHERE occurred_at < $1", back).Scan(&now))
+	if now != events {
+		t.Errorf("%d events before the restore became %d", events, now)
+	}
+}
+
+// TestSyncQuarantine: an item that is no event goes to quarantine without its
+// secrets, is reported once, holds nothing up, and comes out when it decodes.
+func TestSyncQuarantine(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 6, Events: 500, Days: 20, End: end}), end.Add(time.Hour), demoportal.Options{})
+	h.portal.SetFaults(func(f *demoportal.Faults) {
+		f.Garble = func(e world.Event) string {
+			if e.ID%97 != 0 {
+				return ""
+			}
+			return fmt.Sprintf(`{"id":%d,"date":"soon","page":"https://portal.example.org/s/Pq9sTz?key=SECRET","actionId":5011}`, e.ID)
+		}
+	})
+	result, err := h.sync(t, ingest.Options{})
+	if !errors.Is(err, ingest.ErrIncomplete) || result.Quarantined == 0 {
+		t.Fatalf("items that do not decode: %v, %+v", err, result)
+	}
+	var leaked bool
+	must(t, h.conn.QueryRow(t.Context(), "SELECT bool_or(body LIKE '%SECRET%' OR body LIKE '%Pq9sTz%') FROM quarantine").Scan(&leaked))
+	if leaked {
+		t.Error("quarantine keeps secrets")
+	}
+	if result := h.mustSync(t); result.EventsNew != 0 {
+		t.Errorf("the second run: %+v", result)
+	}
+
+	// A later version, for which the same items are events.
+	_, err = h.conn.Exec(t.Context(), `UPDATE quarantine SET body = replace(body, '"soon"', '"2026-11-10T10:00:00Z"')`)
+	must(t, err)
+	if again := h.mustSync(t); again.EventsNew != int64(result.Quarantined) {
+		t.Errorf("%d items were in quarantine, %d events came out of it", result.Quarantined, again.EventsNew)
+	}
+	var left int
+	must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM quarantine").Scan(&left))
+	if left != 0 {
+		t.Errorf("%d items are still in quarantine", left)
+	}
+	h.checkRollups(t)
+}
+
+// TestSyncGap: a second whose rows the portal never lists whole becomes a gap
+// of its own, is tried again the next day, and closes then.
+func TestSyncGap(t *testing.T) {
+	t.Parallel()
+	w := worldgen.New(worldgen.Config{Seed: 8, Events: 500, Days: 20, End: end})
+	h := newHarness(t, w, end.Add(time.Hour), demoportal.Options{})
+	hidden := end.Add(-72 * time.Hour)
+	room := w.At(hidden, w.Owner()).CreateRoom(world.RoomSpec{Title: "Busy"})
+	file := w.At(hidden, w.Owner()).Upload(room.Folder, "a.txt")
+	for range 120 {
+		w.At(hidden, w.Owner()).Download(file)
+	}
+	// One of the rows is listed twice in place of another.
+	var first, second int32
+	for fact := range w.Truth(end).Events() {
+		if fact.Listed && fact.Date.Equal(hidden) && fact.Kind.Name == "FileDownloaded" {
+			first, second = second, fact.ID
+		}
+	}
+	h.portal.SetFaults(func(f *demoportal.Faults) {
+		f.Garble = func(e world.Event) string {
+			if e.ID != first && e.ID != second {
+				return ""
+			}
+			return fmt.Sprintf(`{"id":%d,"date":%q,"userId":%q,"actionId":5009,"product":2,"target":[%q]}`,
+				first, hidden.Format(time.RFC3339), w.Owner().ID, file.ID)
+		}
+	})
+	h.mustSync(t)
+	var from, to time.Time
+	must(t, h.conn.QueryRow(t.Context(), "SELECT gap_from, gap_to FROM sync_gap").Scan(&from, &to))
+	if to.Sub(from) != time.Second || hidden.Before(from) || hidden.After(to) {
+		t.Errorf("the gap is %s to %s", from, to)
+	}
+	h.portal.SetFaults(func(f *demoportal.Faults) { f.Garble = nil })
+	h.now = h.now.Add(25 * time.Hour)
+	h.mustSync(t)
+	var gaps int
+	must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM sync_gap").Scan(&gaps))
+	if gaps != 0 {
+		t.Errorf("%d gaps are left", gaps)
+	}
+	h.checkRollups(t)
 }

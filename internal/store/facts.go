@@ -80,19 +80,8 @@ func coverage(ctx context.Context, q *db.Queries, p Portal) (audit.Coverage, err
 		return c, fmt.Errorf("read what is complete: %w", err)
 	}
 	c.Complete = toSpans(spans, func(r db.ListCompleteSpansRow) (time.Time, time.Time) { return r.SpanFrom, r.SpanTo })
-	gaps, err := q.ListGaps(ctx, p.ID)
-	if err != nil {
-		return c, fmt.Errorf("read gaps: %w", err)
-	}
-	for _, g := range gaps {
-		gap := audit.Gap{
-			ID: g.GapID, Span: audit.Span{From: g.GapFrom.UTC(), To: g.GapTo.UTC()},
-			Cause: g.Cause, FoundAt: g.FoundAt.UTC(), Accepted: g.AcceptedAt != nil,
-		}
-		if g.AcceptReason != nil {
-			gap.AcceptReason = *g.AcceptReason
-		}
-		c.Gaps = append(c.Gaps, gap)
+	if c.Gaps, err = gaps(ctx, q, p); err != nil {
+		return c, err
 	}
 	oldest, err := q.GetOldestEvent(ctx, p.ID)
 	if err != nil {
@@ -102,6 +91,36 @@ func coverage(ctx context.Context, q *db.Queries, p Portal) (audit.Coverage, err
 		c.OldestEvent = oldest.UTC()
 	}
 	return c, nil
+}
+
+func gaps(ctx context.Context, q *db.Queries, p Portal) ([]audit.Gap, error) {
+	rows, err := q.ListGaps(ctx, p.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read gaps: %w", err)
+	}
+	list := make([]audit.Gap, len(rows))
+	for i, g := range rows {
+		list[i] = audit.Gap{
+			ID: g.GapID, Span: audit.Span{From: g.GapFrom.UTC(), To: g.GapTo.UTC()}, Lost: g.IsLost,
+			Cause: g.Cause, FoundAt: g.FoundAt.UTC(), TriedAt: g.TriedAt.UTC(), Accepted: g.AcceptedAt != nil,
+		}
+		if g.AcceptReason != nil {
+			list[i].AcceptReason = *g.AcceptReason
+		}
+	}
+	return list, nil
+}
+
+// AcceptGap lets reports judge members in spite of a gap; the reason is kept.
+func (r *Reader) AcceptGap(ctx context.Context, gapID int32, reason string, at time.Time) error {
+	accepted, err := r.store.q.AcceptGap(ctx, db.AcceptGapParams{PortalID: r.portal.ID, GapID: gapID, AcceptedAt: at, AcceptReason: reason})
+	if err != nil {
+		return fmt.Errorf("accept gap %d: %w", gapID, err)
+	}
+	if accepted == 0 {
+		return audit.Usagef("%s has no gap %d; `roompulse gap list` shows them", r.portal.Host, gapID)
+	}
+	return nil
 }
 
 func eventFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) (audit.EventFacts, error) {

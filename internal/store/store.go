@@ -26,16 +26,14 @@ const oldestServer = 15
 
 // Errors that callers tell apart.
 var (
-	ErrUnreachable  = errors.New("the database cannot be reached")
-	ErrNotMigrated  = errors.New("the database is not migrated")
-	ErrTooNew       = errors.New("the database is newer than this roompulse")
-	ErrLocked       = errors.New("another run holds the lock")
-	ErrNoPortal     = errors.New("no such portal in the database")
-	ErrPortalMoved  = errors.New("the portal is known under another host")
-	ErrOldServer    = errors.New("the PostgreSQL server is too old")
-	ErrPooled       = errors.New("the connection goes through a transaction pooler")
-	ErrRestored     = errors.New("the portal gives its event ids anew")
-	errNoConnection = errors.New("no connection")
+	ErrUnreachable = errors.New("the database cannot be reached")
+	ErrNotMigrated = errors.New("the database is not migrated")
+	ErrTooNew      = errors.New("the database is newer than this roompulse")
+	ErrLocked      = errors.New("another run holds the lock")
+	ErrNoPortal    = errors.New("no such portal in the database")
+	ErrPortalMoved = errors.New("the portal is known under another host")
+	ErrOldServer   = errors.New("the PostgreSQL server is too old")
+	ErrPooled      = errors.New("the connection goes through a transaction pooler")
 )
 
 // Store reads the warehouse. It is safe for concurrent use.
@@ -128,6 +126,23 @@ func (s *Store) Portal(ctx context.Context, host string) (Portal, error) {
 		return Portal{}, fmt.Errorf("look up portal %s: %w", host, err)
 	}
 	return toPortal(row), nil
+}
+
+// RenamePortal gives a portal that has moved its new host; all data stay.
+func (s *Store) RenamePortal(ctx context.Context, oldHost, newHost string) error {
+	if _, err := s.Portal(ctx, newHost); err == nil {
+		return audit.Usagef("%s is a portal of this warehouse already, with data of its own", newHost)
+	} else if !errors.Is(err, ErrNoPortal) {
+		return err
+	}
+	renamed, err := s.q.RenamePortal(ctx, db.RenamePortalParams{OldHost: oldHost, NewHost: newHost})
+	if err != nil {
+		return fmt.Errorf("rename portal %s: %w", oldHost, err)
+	}
+	if renamed == 0 {
+		return audit.Usagef("%s is no portal of this warehouse; `roompulse portal list` shows them", oldHost)
+	}
+	return nil
 }
 
 func toPortal(row db.Portal) Portal {

@@ -16,7 +16,8 @@ import (
 // CommitWindow stores a window that was read whole: its events, what they tell
 // of rooms, the rollups and the window itself, or nothing of it. A window that
 // was complete before only gets what is new; one with a GapCause becomes a gap.
-// ErrRestored means that the portal gives known ids to other events.
+// audit.ErrRestored means that the portal gives known ids to other events, or
+// does not list known ones any more.
 func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.Committed, error) {
 	if err := w.addUnknownActions(ctx, b.Events); err != nil {
 		return audit.Committed{}, err
@@ -32,7 +33,7 @@ func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.C
 		}
 		switch {
 		case b.GapCause != "":
-			return w.addGap(ctx, q, b.Span, b.GapCause, b.ReadAt)
+			return w.addGap(ctx, q, audit.Gap{Span: b.Span, Cause: b.GapCause, FoundAt: b.ReadAt})
 		case b.Late:
 			return w.setLate(ctx, q, b, committed)
 		}
@@ -53,8 +54,7 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 		return c, fmt.Errorf("compare with known events: %w", err)
 	}
 	if len(changed) > 0 {
-		return c, fmt.Errorf("%w: event %d of %s is held as another act than the portal now lists; if it was restored or moved, "+
-			"see `roompulse sync --after-restore`", ErrRestored, changed[0], w.Portal.Host)
+		return c, fmt.Errorf("%w: event %d is held as another act than the portal lists now", audit.ErrRestored, changed[0])
 	}
 	merged, err := q.MergeStagedEvents(ctx, db.MergeStagedEventsParams{PortalID: w.Portal.ID, RunID: w.runID})
 	if err != nil {
@@ -74,7 +74,52 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 	return c, nil
 }
 
+// Quarantined returns the items that could not be decoded.
+func (w *Writer) Quarantined(ctx context.Context) ([]audit.Undecodable, error) {
+	rows, err := w.q.ListQuarantined(ctx, w.Portal.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read quarantine: %w", err)
+	}
+	items := make([]audit.Undecodable, len(rows))
+	for i, row := range rows {
+		items[i] = audit.Undecodable{SHA256: [32]byte(row.SHA256), Body: []byte(row.Body)}
+	}
+	return items, nil
+}
+
+// Release stores what quarantined items have been decoded to, and takes them
+// out of quarantine.
+func (w *Writer) Release(ctx context.Context, b attribution.Batch, items []audit.Undecodable) (c audit.Committed, err error) {
+	if err := w.addUnknownActions(ctx, b.Events); err != nil {
+		return c, err
+	}
+	hashes := make([][]byte, len(items))
+	for i := range items {
+		hashes[i] = items[i].SHA256[:]
+	}
+	err = w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
+		if c, err = w.commitEvents(ctx, q, b); err != nil {
+			return err
+		}
+		if err := w.putRoomUpdates(ctx, q, b); err != nil {
+			return err
+		}
+		return q.DeleteQuarantined(ctx, db.DeleteQuarantinedParams{PortalID: w.Portal.ID, Hashes: hashes})
+	})
+	if err != nil {
+		return audit.Committed{}, fmt.Errorf("release items from quarantine: %w", err)
+	}
+	return c, nil
+}
+
 func (w *Writer) setLate(ctx context.Context, q *db.Queries, b attribution.Batch, c audit.Committed) error {
+	held, err := q.CountEventsBetween(ctx, db.CountEventsBetweenParams{PortalID: w.Portal.ID, Since: b.From, Until: b.To})
+	if err != nil {
+		return fmt.Errorf("count what is held: %w", err)
+	}
+	if gone := int(held) - len(b.Events); gone > 0 {
+		return fmt.Errorf("%w: it does not list %d events that are held", audit.ErrRestored, gone)
+	}
 	if !c.OldestNew.IsZero() {
 		if err := q.SetWindowOldest(ctx, db.SetWindowOldestParams{PortalID: w.Portal.ID, OldestAt: c.OldestNew}); err != nil {
 			return fmt.Errorf("note the oldest event: %w", err)
@@ -151,6 +196,9 @@ func (w *Writer) addWindow(ctx context.Context, q *db.Queries, b attribution.Bat
 	})
 	if err != nil {
 		return fmt.Errorf("record the window: %w", err)
+	}
+	if err := q.DeleteClosedGaps(ctx, db.DeleteClosedGapsParams{PortalID: w.Portal.ID, Since: b.From, Until: b.To}); err != nil {
+		return fmt.Errorf("forget gaps in the window: %w", err)
 	}
 	return nil
 }

@@ -188,13 +188,14 @@ func (w *Writer) FinishRun(ctx context.Context, r audit.RunResult) error {
 	return nil
 }
 
-// Floor returns how far back sync goes, zero before the first run.
-func (w *Writer) Floor(ctx context.Context) (floor time.Time, err error) {
+// Bounds returns how far back sync goes, zero before the first run, and up to
+// when the past is closed, zero if it is not.
+func (w *Writer) Bounds(ctx context.Context) (floor, closedUntil time.Time, err error) {
 	row, err := w.q.GetPortalByHost(ctx, w.Portal.Host)
 	if err != nil {
-		return floor, fmt.Errorf("read the floor: %w", err)
+		return floor, closedUntil, fmt.Errorf("read the portal: %w", err)
 	}
-	return zeroTime(row.FloorAt), nil
+	return zeroTime(row.FloorAt), zeroTime(row.ClosedUntil), nil
 }
 
 // SetFloor sets how far back sync goes. oldest says that it is as far as the
@@ -207,13 +208,61 @@ func (w *Writer) SetFloor(ctx context.Context, floor time.Time, oldest bool) err
 	return nil
 }
 
+// ClosePast closes what is older than the newest event held: the portal was
+// restored or moved, came back at backAt, and lists its past under new ids. What of
+// the past is missing is lost, and so is what happened between the end of
+// complete data and backAt.
+func (w *Writer) ClosePast(ctx context.Context, floor, backAt, now time.Time) error {
+	return w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		newest, err := newestEvent(ctx, q, w.Portal)
+		if err != nil {
+			return err
+		}
+		closed := backAt
+		if !newest.IsZero() {
+			closed = newest.Truncate(time.Second).Add(time.Second)
+		}
+		lost, err := w.missingSpans(ctx, q, floor, backAt)
+		if err != nil {
+			return err
+		}
+		for _, span := range lost {
+			cause := "the portal was restored or moved and was back at " + backAt.Format(time.RFC3339)
+			if err := w.addGap(ctx, q, audit.Gap{Span: span, Cause: cause, FoundAt: now, Lost: true}); err != nil {
+				return err
+			}
+		}
+		if err := q.SetPortalClosed(ctx, db.SetPortalClosedParams{PortalID: w.Portal.ID, ClosedUntil: closed}); err != nil {
+			return fmt.Errorf("close the past: %w", err)
+		}
+		return nil
+	})
+}
+
+// NewestEvent returns the date of the newest event held, zero if there is none.
+func (w *Writer) NewestEvent(ctx context.Context) (time.Time, error) {
+	return newestEvent(ctx, w.q, w.Portal)
+}
+
+func newestEvent(ctx context.Context, q *db.Queries, p Portal) (time.Time, error) {
+	newest, err := q.GetNewestEvent(ctx, p.ID)
+	if err != nil {
+		return newest, fmt.Errorf("read the date of the newest event: %w", err)
+	}
+	return newest.UTC(), nil
+}
+
 // MissingSpans returns what of [since, until) is neither complete nor a known
 // gap, newest first.
 func (w *Writer) MissingSpans(ctx context.Context, since, until time.Time) ([]audit.Span, error) {
+	return w.missingSpans(ctx, w.q, since, until)
+}
+
+func (w *Writer) missingSpans(ctx context.Context, q *db.Queries, since, until time.Time) ([]audit.Span, error) {
 	if !since.Before(until) {
 		return nil, nil
 	}
-	rows, err := w.q.ListMissingSpans(ctx, db.ListMissingSpansParams{PortalID: w.Portal.ID, Since: since, Until: until})
+	rows, err := q.ListMissingSpans(ctx, db.ListMissingSpansParams{PortalID: w.Portal.ID, Since: since, Until: until})
 	if err != nil {
 		return nil, fmt.Errorf("read what is missing: %w", err)
 	}
@@ -241,12 +290,15 @@ func (w *Writer) FinishTask(ctx context.Context, task string, at time.Time) erro
 	return nil
 }
 
-func (w *Writer) addGap(ctx context.Context, q *db.Queries, span audit.Span, cause string, foundAt time.Time) error {
+func (w *Writer) addGap(ctx context.Context, q *db.Queries, gap audit.Gap) error {
 	err := q.AddGap(ctx, db.AddGapParams{
-		PortalID: w.Portal.ID, GapFrom: span.From, GapTo: span.To, Cause: cause, FoundAt: foundAt,
+		PortalID: w.Portal.ID, GapFrom: gap.From, GapTo: gap.To, IsLost: gap.Lost, Cause: gap.Cause, FoundAt: gap.FoundAt,
 	})
 	if err != nil {
 		return fmt.Errorf("record a gap: %w", err)
 	}
 	return nil
 }
+
+// Gaps returns the gaps of the portal.
+func (w *Writer) Gaps(ctx context.Context) ([]audit.Gap, error) { return gaps(ctx, w.q, w.Portal) }

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"roompulse/internal/store"
+)
+
+func (a *app) gapCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "gap",
+		Usage: "spans of time that sync could not complete",
+		Subcommands: []*cli.Command{
+			{Name: "list", Usage: "list them", Flags: []cli.Flag{portalFlag}, Action: a.gapList},
+			{
+				Name:  "accept",
+				Usage: "judge members in spite of a gap: reports go on printing it, but it makes nobody unknown",
+				// cli takes flags before arguments only.
+				ArgsUsage: "ID",
+				Flags: []cli.Flag{
+					portalFlag,
+					&cli.StringFlag{Name: "reason", Usage: "why; kept beside the gap (`TEXT`)", Required: true},
+				},
+				Action: a.gapAccept,
+			},
+		},
+	}
+}
+
+func (a *app) withPortal(c *cli.Context, f func(*store.Reader) error) error {
+	st, err := a.readyWarehouse(c.Context)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	portal, err := selectedPortal(c.Context, c, st)
+	if err != nil {
+		return err
+	}
+	return f(st.Reader(portal))
+}
+
+func (a *app) gapList(c *cli.Context) error {
+	return a.withPortal(c, func(r *store.Reader) error {
+		coverage, err := r.Coverage(c.Context)
+		if err != nil {
+			return err
+		}
+		out := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+		for _, gap := range coverage.Gaps {
+			state := "sync tries again daily"
+			switch {
+			case gap.Accepted:
+				state = "accepted: " + gap.AcceptReason
+			case gap.Lost:
+				state = "lost"
+			}
+			fmt.Fprintf(out, "%d\t%s to %s\t%s\t%s\n", gap.ID, instant(gap.From), instant(gap.To), state, gap.Cause)
+		}
+		return out.Flush()
+	})
+}
+
+func (a *app) gapAccept(c *cli.Context) error {
+	id, err := strconv.ParseInt(c.Args().First(), 10, 32)
+	if err != nil || c.NArg() != 1 {
+		return usageOf(c, "give the number of one gap, as `roompulse gap list` shows it, after the flags")
+	}
+	return a.withPortal(c, func(r *store.Reader) error {
+		return r.AcceptGap(c.Context, int32(id), c.String("reason"), a.now())
+	})
+}
