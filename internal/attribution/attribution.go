@@ -25,6 +25,13 @@ const (
 	SourceUnplacedMove Source = 8 // one of the two events of a move or copy that cannot be told apart
 )
 
+// IsInference reports whether the room is likely, not certain.
+func (s Source) IsInference() bool { return s == SourceEntryNearby || s == SourceTitle }
+
+// IsUnattributed reports whether the event belongs to some room, but nobody
+// knows which.
+func (s Source) IsUnattributed() bool { return s == SourceUnresolved || s == SourceUnplacedMove }
+
 // Answer is where an event belongs.
 type Answer struct {
 	Source Source

@@ -119,7 +119,7 @@ var loadActions = sync.OnceValue(func() []Action {
 		}
 		a := Action{
 			ID: int32(id), Name: f[1], Product: f[2], Location: f[3], Type: f[4],
-			Tracked: f[6] == "yes", Class: Class(slices.Index(classNames, f[7])), //nolint:gosec // an index into four names
+			Tracked: f[6] == "yes", Class: Class(slices.Index(classNames, f[7])),
 			Target: TargetKind(f[8]), Background: f[9] == "yes", Members: f[10] == "yes",
 		}
 		if f[5] != "-" {

@@ -71,6 +71,6 @@ func (a *app) gapAccept(c *cli.Context) error {
 		return usageOf(c, "give the number of one gap, as `roompulse gap list` shows it, after the flags")
 	}
 	return a.withPortal(c, func(r *store.Reader) error {
-		return r.AcceptGap(c.Context, int32(id), c.String("reason"), a.now())
+		return r.AcceptGap(c.Context, int32(id), c.String("reason"), a.now()) //nolint:gosec // parsed as 32 bits
 	})
 }

@@ -67,7 +67,7 @@ func readSyncOptions(c *cli.Context) (opts syncOptions, err error) {
 	if err := opts.portal.Validate(); err != nil {
 		return opts, err
 	}
-	if err := opts.portal.ReadPortalKey(); err != nil {
+	if opts.portal.Key, err = config.PortalKey(); err != nil {
 		return opts, err
 	}
 	if since := c.String("since"); since != "" {
@@ -122,7 +122,7 @@ func (a *app) syncEvery(ctx context.Context, client *docspace.Client, st *store.
 	for first := true; ; first = false {
 		err := a.syncOnce(ctx, client, st, opts, log)
 		switch {
-		case ctx.Err() != nil:
+		case interrupted(ctx):
 			return nil
 		case first && (errors.Is(err, audit.ErrRefused) || exitCode(err) == exitUsage):
 			return err
@@ -138,6 +138,8 @@ func (a *app) syncEvery(ctx context.Context, client *docspace.Client, st *store.
 		}
 	}
 }
+
+func interrupted(ctx context.Context) bool { return ctx.Err() != nil }
 
 func (a *app) syncOnce(ctx context.Context, client *docspace.Client, st *store.Store, opts syncOptions, log *slog.Logger) error {
 	w, err := st.OpenWriter(ctx, client.BaseURL(), func(ctx context.Context) (string, error) { return ownerID(ctx, client) }, a.now())

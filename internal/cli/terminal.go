@@ -6,11 +6,11 @@ import (
 	"golang.org/x/term"
 )
 
-func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) } //nolint:gosec // a descriptor is a small number
+func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // terminalWidth is the number of columns of the terminal, 0 if f is none.
 func terminalWidth(f *os.File) int {
-	width, _, err := term.GetSize(int(f.Fd())) //nolint:gosec // as above
+	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
 		return 0
 	}

@@ -51,18 +51,14 @@ type Portal struct {
 	MaxParallel          int
 }
 
-// ReadPortalKey completes p by the API key of the environment.
-func (p *Portal) ReadPortalKey() error {
+// PortalKey returns the API key.
+func PortalKey() (Secret, error) {
 	key, err := ReadSecret("DOCSPACE_API_KEY")
-	if err != nil {
-		return err
-	}
-	if key == "" {
-		return audit.Usagef("no API key: set DOCSPACE_API_KEY or DOCSPACE_API_KEY_FILE to a key with the scope *:read, " +
+	if err == nil && key == "" {
+		err = audit.Usagef("no API key: set DOCSPACE_API_KEY or DOCSPACE_API_KEY_FILE to a key with the scope *:read, " +
 			"made by the portal's owner or a DocSpace admin under Developer Tools > API keys")
 	}
-	p.Key = key
-	return nil
+	return key, err
 }
 
 // Validate checks the limits.

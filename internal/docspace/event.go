@@ -128,13 +128,7 @@ func (f fields) enum(name string, e enum) (n sql.NullInt16) {
 }
 
 // room takes a room's or folder's number, as text.
-func (f fields) room(name string) (id string) {
-	f.take(name, func(raw json.RawMessage) bool {
-		id = roomNumber(raw)
-		return id != ""
-	})
-	return id
-}
+func (f fields) room(name string) string { return roomNumber(f[name]) }
 
 func roomNumber(raw json.RawMessage) string {
 	n, ok := wholeNumber(raw)
@@ -230,13 +224,17 @@ func decodeKind(f fields) audit.Kind {
 	return k
 }
 
+// All of it stays in Extra as well: no column of the warehouse has it.
 func decodePayload(f fields) audit.Payload {
+	for _, name := range []string{"roomId", "spaceId", "folderId", "entity", "entityType", "targetType"} {
+		f.take(name, func(json.RawMessage) bool { return false }) // a null says nothing
+	}
 	p := audit.Payload{RoomID: f.room("roomId"), FolderID: f.room("folderId")}
 	if p.RoomID == "" {
 		p.RoomID = f.room("spaceId")
 	}
 	for _, name := range []string{"entityType", "targetType", "entity"} {
-		if p.EntityType = f.text(name).String; p.EntityType != "" {
+		if json.Unmarshal(f[name], &p.EntityType) == nil && p.EntityType != "" {
 			break
 		}
 	}
@@ -245,7 +243,6 @@ func decodePayload(f fields) audit.Payload {
 		SpaceID json.RawMessage `json:"spaceId"`
 	}
 	if raw := f["entity"]; json.Unmarshal(raw, &entity) == nil {
-		// The object stays in Extra as well: it may say more than its room.
 		if p.RoomID == "" {
 			p.RoomID = cmp.Or(roomNumber(entity.RoomID), roomNumber(entity.SpaceID))
 		}

@@ -117,26 +117,28 @@ func TestDecodeEvent(t *testing.T) {
 			`,"userId":"user-aaa","roomId":463996,"entityType":"File"`,
 			func(e *audit.Event) {
 				e.ActorID, e.Payload = "user-aaa", audit.Payload{RoomID: "463996", EntityType: "File"}
+				e.Extra = json.RawMessage(`{"entityType":"File","roomId":463996}`)
 			},
 		},
 		"sample: account and space": {
 			`,"account":"user-bbb","userId":"","roomId":0,"spaceId":" 274818 ","targetType":"document","entityType":""`,
 			func(e *audit.Event) {
 				e.ActorID, e.Payload = "user-bbb", audit.Payload{RoomID: "274818", EntityType: "document"}
-				e.Extra = json.RawMessage(`{"roomId":0}`)
+				e.Extra = json.RawMessage(`{"entityType":"","roomId":0,"spaceId":" 274818 ","targetType":"document"}`)
 			},
 		},
 		"sample: folder, and entity as a type": {
 			`,"userId":17,"folderId":"463996","entity":"folder"`,
 			func(e *audit.Event) {
 				e.ActorID, e.Payload = "17", audit.Payload{FolderID: "463996", EntityType: "folder"}
+				e.Extra = json.RawMessage(`{"entity":"folder","folderId":"463996"}`)
 			},
 		},
 		"sample: entity with a room": {
 			`,"userId":"u","entity":{"roomId":"0463996","name":"x"},"entityType":"room"`,
 			func(e *audit.Event) {
 				e.ActorID, e.Payload = "u", audit.Payload{RoomID: "463996", EntityType: "room"}
-				e.Extra = json.RawMessage(`{"entity":{"name":"x","roomId":"0463996"}}`)
+				e.Extra = json.RawMessage(`{"entity":{"name":"x","roomId":"0463996"},"entityType":"room"}`)
 			},
 		},
 		"sample: entity with a space and no type": {

@@ -31,11 +31,10 @@ type harness struct {
 	owner  string
 }
 
-func newHarness(t *testing.T, w *world.World, now time.Time, options demoportal.Options) *harness {
+func newHarness(t *testing.T, w *world.World, now time.Time) *harness {
 	t.Helper()
 	h := &harness{now: now, world: w, owner: w.Owner().ID}
-	options.Now = func() time.Time { return h.now }
-	h.portal = demoportal.New(w, options)
+	h.portal = demoportal.New(w, demoportal.Options{Now: func() time.Time { return h.now }})
 	server := httptest.NewServer(h.portal)
 	t.Cleanup(server.Close)
 	var err error

@@ -25,7 +25,7 @@ var pageSizes = []int{100, 97, 89, 83, 79, 73, 71, 67, 61, 59, 53, 47}
 // asked for: in the repeated hour of a clock change portals list events an hour late.
 const tolerance = time.Hour
 
-// ErrNoAuditOption: the portal ignores filters, because its plan has no
+// ErrNoAuditOption says that the portal ignores filters, because its plan has no
 // audit option or somebody has switched the audit trail off.
 var ErrNoAuditOption = fmt.Errorf("%w the audit trail: it ignores filters and lists its newest events whatever is asked; "+
 	"the plan needs the audit option, and Settings > Security > Audit trail must be on", audit.ErrRefused)

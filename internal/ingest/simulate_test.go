@@ -55,9 +55,9 @@ func simulate(t *testing.T, rng *rand.Rand) {
 	w := world.New(world.Config{Zone: zone, Created: begin, Seed: rng.Uint64(), Precision: precision})
 	play(w, rng, begin)
 
-	h := newHarness(t, w, begin, demoportal.Options{})
+	h := newHarness(t, w, begin)
 	ties := []demoportal.TieOrder{demoportal.Stable, demoportal.Shuffled, demoportal.CutWrongly}[rng.IntN(3)]
-	for h.now = begin.Add(time.Hour); h.now.Before(begin.Add(72 * time.Hour)); h.now = h.now.Add(time.Duration(rng.IntN(10*60)) * time.Minute) {
+	for h.now = begin.Add(time.Hour); h.now.Before(begin.Add(72 * time.Hour)); h.now = h.now.Add(time.Duration(rng.IntN(20*60)) * time.Minute) {
 		h.portal.SetFaults(func(f *demoportal.Faults) {
 			f.Ties = ties
 			f.Audit = demoportal.AuditOn
@@ -99,8 +99,8 @@ func play(w *world.World, rng *rand.Rand, begin time.Time) {
 		files = append(files, w.At(begin.Add(20*time.Minute), w.Owner()).Upload(r.Folder, "a.docx"))
 	}
 	at := begin.Add(30 * time.Minute)
-	for range 40 + rng.IntN(60) {
-		at = at.Add(time.Duration(rng.IntN(80*60)) * time.Second)
+	for range 40 + rng.IntN(30) {
+		at = at.Add(time.Duration(rng.IntN(120*60)) * time.Second)
 		s := w.At(at, people[rng.IntN(len(people))])
 		if rng.IntN(8) == 0 {
 			s = s.Late(time.Duration(rng.IntN(5*24*60)) * time.Minute)
@@ -108,7 +108,7 @@ func play(w *world.World, rng *rand.Rand, begin time.Time) {
 		file := files[rng.IntN(len(files))]
 		switch rng.IntN(8) {
 		case 0: // a burst, all within a second
-			for range 1 + rng.IntN(250) {
+			for range 1 + rng.IntN(150) {
 				s.Download(file)
 			}
 		case 1:

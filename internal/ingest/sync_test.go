@@ -22,7 +22,7 @@ func year(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
 // changes nothing and asks for little.
 func TestSyncBringsEverythingOnce(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 7, Events: 6000, End: end}), end.Add(time.Hour), demoportal.Options{})
+	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 7, Events: 6000, End: end}), end.Add(time.Hour))
 	first := h.mustSync(t)
 	h.checkTruth(t, year(2000), year(2100))
 	h.checkRollups(t)
@@ -66,7 +66,7 @@ func (h *harness) dump(t *testing.T) string {
 func TestSyncGrows(t *testing.T) {
 	t.Parallel()
 	w := worldgen.New(worldgen.Config{Seed: 3, Events: 3000, Days: 30, End: end})
-	h := newHarness(t, w, end.Add(-10*24*time.Hour), demoportal.Options{})
+	h := newHarness(t, w, end.Add(-10*24*time.Hour))
 	for ; h.now.Before(end.Add(time.Hour)); h.now = h.now.Add(31 * time.Hour) {
 		h.mustSync(t)
 	}
@@ -85,7 +85,7 @@ func TestSyncFindsLateEvents(t *testing.T) {
 	room := w.At(end.Add(-48*time.Hour), w.Owner()).CreateRoom(world.RoomSpec{Title: "Late"})
 	file := w.At(end.Add(-47*time.Hour), w.Owner()).Upload(room.Folder, "late.txt")
 	w.At(end.Add(-40*time.Hour), w.Owner()).Late(44 * time.Hour).Save(file)
-	h := newHarness(t, w, end.Add(time.Hour), demoportal.Options{})
+	h := newHarness(t, w, end.Add(time.Hour))
 	h.mustSync(t)
 	h.now = end.Add(6 * time.Hour)
 	result := h.mustSync(t)
@@ -100,7 +100,7 @@ func TestSyncFindsLateEvents(t *testing.T) {
 // else than what was asked for, which must never be taken for its events.
 func TestSyncMeetsNoAuditOption(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 1, Events: 1000, End: end}), end.Add(time.Hour), demoportal.Options{})
+	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 1, Events: 1000, End: end}), end.Add(time.Hour))
 	h.portal.SetFaults(func(f *demoportal.Faults) { f.Audit = demoportal.AuditMissing })
 	if _, err := h.sync(t, ingest.Options{}); !errors.Is(err, audit.ErrRefused) || !errors.Is(err, ingest.ErrNoAuditOption) {
 		t.Errorf("sync without the audit option: %v", err)
@@ -117,7 +117,7 @@ func TestSyncMeetsNoAuditOption(t *testing.T) {
 // comes when the option is back.
 func TestSyncOptionVanishes(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 2, Events: 9000, End: end}), end.Add(time.Hour), demoportal.Options{})
+	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 2, Events: 9000, End: end}), end.Add(time.Hour))
 	var asked atomic.Int64
 	h.portal.SetFaults(func(f *demoportal.Faults) {
 		f.Before = func(demoportal.Request) {
@@ -142,7 +142,7 @@ func TestSyncOptionVanishes(t *testing.T) {
 func TestSyncRestored(t *testing.T) {
 	t.Parallel()
 	w := worldgen.New(worldgen.Config{Seed: 4, Events: 3000, Days: 40, End: end})
-	h := newHarness(t, w, end.Add(time.Hour), demoportal.Options{})
+	h := newHarness(t, w, end.Add(time.Hour))
 	h.mustSync(t)
 	before := h.dump(t)
 
@@ -183,7 +183,7 @@ func TestSyncRestored(t *testing.T) {
 // secrets, is reported once, holds nothing up, and comes out when it decodes.
 func TestSyncQuarantine(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 6, Events: 500, Days: 20, End: end}), end.Add(time.Hour), demoportal.Options{})
+	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 6, Events: 500, Days: 20, End: end}), end.Add(time.Hour))
 	h.portal.SetFaults(func(f *demoportal.Faults) {
 		f.Garble = func(e world.Event) string {
 			if e.ID%97 != 0 {
@@ -224,7 +224,7 @@ func TestSyncQuarantine(t *testing.T) {
 func TestSyncGap(t *testing.T) {
 	t.Parallel()
 	w := worldgen.New(worldgen.Config{Seed: 8, Events: 500, Days: 20, End: end})
-	h := newHarness(t, w, end.Add(time.Hour), demoportal.Options{})
+	h := newHarness(t, w, end.Add(time.Hour))
 	hidden := end.Add(-72 * time.Hour)
 	room := w.At(hidden, w.Owner()).CreateRoom(world.RoomSpec{Title: "Busy"})
 	file := w.At(hidden, w.Owner()).Upload(room.Folder, "a.txt")

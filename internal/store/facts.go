@@ -135,13 +135,12 @@ func eventFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) (a
 	var facts audit.EventFacts
 	for _, row := range rows {
 		facts.Events += row.Events
-		switch attribution.Source(row.RoomSource) {
-		case attribution.SourceUnresolved, attribution.SourceUnplacedMove:
-			if audit.Class(row.Class).Counts() {
-				facts.Unattributed += row.Events
-			}
-		case attribution.SourceEntryNearby, attribution.SourceTitle:
+		source := attribution.Source(row.RoomSource)
+		if source.IsInference() {
 			facts.Inferred += row.Events
+		}
+		if source.IsUnattributed() && audit.Class(row.Class).Counts() {
+			facts.Unattributed += row.Events
 		}
 	}
 	facts.Quarantined, err = q.CountQuarantined(ctx, db.CountQuarantinedParams{PortalID: p.ID, Since: w.From, Until: w.To})
