@@ -82,6 +82,15 @@ func (q *Queries) DeleteRoomDays(ctx context.Context, arg DeleteRoomDaysParams) 
 }
 
 const recountRoomDays = `-- name: RecountRoomDays :exec
+WITH touched AS (
+    SELECT
+        unnest($2::integer[]) AS room_key,
+        unnest($3::integer[]) AS account_key,
+        unnest($4::date[]) AS day
+),
+days AS (
+    SELECT DISTINCT day, day::timestamp AT TIME ZONE 'UTC' AS begins_at FROM touched
+)
 INSERT INTO room_day (
     portal_id, room_key, account_key, day, views, edits, manages,
     view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
@@ -94,38 +103,31 @@ SELECT
     min(e.occurred_at) FILTER (WHERE e.class = 1), max(e.occurred_at) FILTER (WHERE e.class = 1),
     min(e.occurred_at) FILTER (WHERE e.class = 2), max(e.occurred_at) FILTER (WHERE e.class = 2),
     min(e.occurred_at) FILTER (WHERE e.class = 3), max(e.occurred_at) FILTER (WHERE e.class = 3)
-FROM audit_event AS e
-INNER JOIN (
-    SELECT
-        unnest($1::integer[]) AS room_key,
-        unnest($2::integer[]) AS account_key,
-        unnest($3::date[]) AS day
-) AS t ON t.room_key = e.room_key AND t.account_key = e.account_key AND t.day = (e.occurred_at AT TIME ZONE 'UTC')::date
-WHERE e.portal_id = $4 AND e.occurred_at >= $5 AND e.occurred_at < $6 AND e.class > 0
+FROM days AS d
+INNER JOIN audit_event AS e ON e.occurred_at >= d.begins_at AND e.occurred_at < d.begins_at + INTERVAL '24 hours'
+INNER JOIN touched AS t ON t.day = d.day AND t.room_key = e.room_key AND t.account_key = e.account_key
+WHERE e.portal_id = $1 AND e.class > 0
 GROUP BY e.portal_id, e.room_key, e.account_key, t.day
 ORDER BY e.portal_id, e.room_key, e.account_key, t.day
 `
 
 type RecountRoomDaysParams struct {
+	PortalID    int32
 	RoomKeys    []int32
 	AccountKeys []int32
 	Days        []time.Time
-	PortalID    int32
-	Since       time.Time
-	Until       time.Time
 }
 
 // Counts the given rows anew from raw events; rows that come to nothing stay
-// away. since and until enclose all the days, so that the events are found by
-// their time. A subtraction would not do: it keeps a wrong first and last.
+// away. The events of a day are found by their time, so that a few days of a
+// long past cost no more than these days. A subtraction would not do: it keeps a
+// wrong first and last.
 func (q *Queries) RecountRoomDays(ctx context.Context, arg RecountRoomDaysParams) error {
 	_, err := q.db.Exec(ctx, recountRoomDays,
+		arg.PortalID,
 		arg.RoomKeys,
 		arg.AccountKeys,
 		arg.Days,
-		arg.PortalID,
-		arg.Since,
-		arg.Until,
 	)
 	return err
 }

@@ -11,8 +11,18 @@ WHERE d.portal_id = @portal_id AND d.room_key = t.room_key AND d.account_key = t
 
 -- name: RecountRoomDays :exec
 -- Counts the given rows anew from raw events; rows that come to nothing stay
--- away. since and until enclose all the days, so that the events are found by
--- their time. A subtraction would not do: it keeps a wrong first and last.
+-- away. The events of a day are found by their time, so that a few days of a
+-- long past cost no more than these days. A subtraction would not do: it keeps a
+-- wrong first and last.
+WITH touched AS (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@account_keys::integer[]) AS account_key,
+        unnest(@days::date[]) AS day
+),
+days AS (
+    SELECT DISTINCT day, day::timestamp AT TIME ZONE 'UTC' AS begins_at FROM touched
+)
 INSERT INTO room_day (
     portal_id, room_key, account_key, day, views, edits, manages,
     view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
@@ -25,14 +35,10 @@ SELECT
     min(e.occurred_at) FILTER (WHERE e.class = 1), max(e.occurred_at) FILTER (WHERE e.class = 1),
     min(e.occurred_at) FILTER (WHERE e.class = 2), max(e.occurred_at) FILTER (WHERE e.class = 2),
     min(e.occurred_at) FILTER (WHERE e.class = 3), max(e.occurred_at) FILTER (WHERE e.class = 3)
-FROM audit_event AS e
-INNER JOIN (
-    SELECT
-        unnest(@room_keys::integer[]) AS room_key,
-        unnest(@account_keys::integer[]) AS account_key,
-        unnest(@days::date[]) AS day
-) AS t ON t.room_key = e.room_key AND t.account_key = e.account_key AND t.day = (e.occurred_at AT TIME ZONE 'UTC')::date
-WHERE e.portal_id = @portal_id AND e.occurred_at >= @since AND e.occurred_at < @until AND e.class > 0
+FROM days AS d
+INNER JOIN audit_event AS e ON e.occurred_at >= d.begins_at AND e.occurred_at < d.begins_at + INTERVAL '24 hours'
+INNER JOIN touched AS t ON t.day = d.day AND t.room_key = e.room_key AND t.account_key = e.account_key
+WHERE e.portal_id = @portal_id AND e.class > 0
 GROUP BY e.portal_id, e.room_key, e.account_key, t.day
 ORDER BY e.portal_id, e.room_key, e.account_key, t.day;
 

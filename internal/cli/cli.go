@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,31 +41,37 @@ const exitCodes = `EXIT CODES:
 
 // app is what commands share.
 type app struct {
-	stdout, stderr io.Writer
-	version        string
-	now            func() time.Time
+	stdout  io.Writer
+	stderr  *screen
+	version string
+	now     func() time.Time
 }
 
 // Run runs the command line and returns the exit code. What fails is said in
 // one line on stderr.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version string) int {
-	a := &app{stdout: stdout, stderr: stderr, version: version, now: time.Now}
+	a := &app{stdout: stdout, stderr: newScreen(stderr), version: version, now: time.Now}
+	return a.run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	err := a.command().RunContext(ctx, args)
-	code := exitCode(err)
-	if err == nil {
-		return code
+	switch {
+	case err == nil:
+		return exitDone
+	case ctx.Err() == nil:
+		fmt.Fprintf(a.stderr, "roompulse: %s\n", oneLine(err))
+		return exitCode(err)
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(a.stderr, "roompulse: interrupted")
+	default: // what went wrong on the way out, if it is not what the interruption itself broke
+		fmt.Fprintf(a.stderr, "roompulse: interrupted: %s\n", oneLine(err))
 	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = errors.New("interrupted")
-	}
-	fmt.Fprintf(stderr, "roompulse: %s\n", oneLine(err))
-	return code
+	return exitFailed
 }
 
 func exitCode(err error) int {
 	switch {
-	case err == nil:
-		return exitDone
 	case errors.Is(err, store.ErrLocked):
 		return exitLocked
 	case errors.Is(err, audit.ErrRefused):
@@ -93,70 +100,111 @@ func (a *app) command() *cli.App {
 	root := &cli.App{
 		Name:                 "roompulse",
 		Usage:                "tells who in a DocSpace room is not there any more, and what that rests on",
+		UsageText:            "roompulse COMMAND [OPTIONS]",
 		Version:              a.version,
 		Writer:               a.stdout,
 		ErrWriter:            a.stderr,
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
 			a.syncCommand(), a.reportCommand(), a.statusCommand(), a.gapCommand(), a.portalCommand(),
-			a.migrateCommand(), a.dbCommand(), a.demoCommand(),
+			a.migrateCommand(), a.dbCommand(), a.demoCommand(), a.helpCommand(),
 		},
+		Flags:                 []cli.Flag{cli.HelpFlag}, // cli adds it only along with a help command of its own
 		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitCodes,
 		// cli would exit the process by itself, before deferred work is done.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
 		Action:         needsCommand,
+		// Ids of rooms are any text.
+		DisableSliceFlagSeparator: true,
 	}
-	prepare(root.Commands)
+	prepare(root.Name, root.Commands)
 	return root
 }
 
+// helpCommand is `roompulse help report inactive` for `roompulse report inactive --help`.
+func (a *app) helpCommand() *cli.Command {
+	return &cli.Command{
+		Name: "help", Usage: "show the help of a command, as its --help does", ArgsUsage: "[COMMAND]...",
+		Action: func(c *cli.Context) error {
+			return a.command().RunContext(c.Context, slices.Concat([]string{c.App.Name}, c.Args().Slice(), []string{"--help"}))
+		},
+	}
+}
+
 // prepare gives all commands what cli would do otherwise by its own rules:
-// errors of usage go to stderr without the help text, and surplus arguments are errors.
-func prepare(commands []*cli.Command) {
+// errors of usage go to stderr without the help text, surplus arguments are
+// errors, and defaults are shown as one types them.
+func prepare(parent string, commands []*cli.Command) {
 	for _, c := range commands {
+		name := parent + " " + c.Name
 		c.OnUsageError = usageError
 		c.HideHelpCommand = true
-		if len(c.Subcommands) > 0 {
-			prepare(c.Subcommands)
-			if c.Action == nil {
-				c.Action = needsCommand
+		for _, f := range c.Flags {
+			switch f := f.(type) {
+			case *cli.BoolFlag:
+				f.DisableDefaultText = true
+			case *cli.StringFlag:
+				f.DefaultText = f.Value
 			}
-			continue
 		}
-		if c.ArgsUsage == "" {
-			c.ArgsUsage = " "
+		switch {
+		case len(c.Subcommands) > 0:
+			prepare(name, c.Subcommands)
+			c.UsageText = name + " COMMAND [OPTIONS]"
+			c.Action = needsCommand
+		case c.ArgsUsage == "":
+			c.UsageText = name + " [OPTIONS]"
 			c.Before = noArguments
+		default:
+			c.UsageText = name + " [OPTIONS] " + c.ArgsUsage
 		}
 	}
 }
 
+// flagErrors are what the flag packages say, and the same in our words.
+var flagErrors = []struct {
+	theirs *regexp.Regexp
+	ours   string
+}{
+	{regexp.MustCompile(`^flag provided but not defined: -(.*)$`), "there is no flag --$1"},
+	{regexp.MustCompile(`^flag needs an argument: -(.*)$`), "--$1 needs a value"},
+	{regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-([^:]*): .*$`), "--$2 $1 is not valid"},
+	{regexp.MustCompile(`^could not parse (".*") as .* from environment variable "(.*)" for flag .*$`), "$2 $1 is not valid"},
+}
+
 func usageError(c *cli.Context, err error, _ bool) error {
-	return audit.Usagef("%s; see `%s --help`", err, commandName(c))
+	message := oneLine(err)
+	for _, e := range flagErrors {
+		message = e.theirs.ReplaceAllString(message, e.ours)
+	}
+	return audit.Usagef("%s; see `%s --help`", message, commandName(c))
 }
 
 func noArguments(c *cli.Context) error {
 	if c.Args().Present() {
-		return audit.Usagef("%s takes no argument %q; see `%s --help`", commandName(c), c.Args().First(), commandName(c))
+		return audit.Usagef("`%s` takes no argument %q; see its --help", commandName(c), c.Args().First())
 	}
 	return nil
 }
 
 // needsCommand is what a command does that only groups others.
 func needsCommand(c *cli.Context) error {
-	if !c.Args().Present() {
-		if c.Command == nil || c.Command.Name == "" || c.App.Name == commandName(c) {
-			return cli.ShowAppHelp(c)
-		}
-		return cli.ShowSubcommandHelp(c)
+	root := commandName(c) == c.App.Name
+	if root && !c.Args().Present() {
+		return cli.ShowAppHelp(c)
 	}
 	var names []string
 	for _, sub := range c.Command.Subcommands {
-		if !sub.Hidden && sub.Name != "help" {
+		if sub.Name != "help" {
 			names = append(names, sub.Name)
 		}
 	}
-	return audit.Usagef("%q is no command of %s; there are: %s", c.Args().First(), commandName(c), strings.Join(names, ", "))
+	there := strings.Join(names, ", ")
+	if !c.Args().Present() {
+		return audit.Usagef("`%s` needs a command: %s; see its --help", commandName(c), there)
+	}
+	return audit.Usagef("%q is no command of `%s`; there are: %s", c.Args().First(), commandName(c), there)
 }
 
 func commandName(c *cli.Context) string {
@@ -180,12 +228,6 @@ func (a *app) logger(verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// isTerminal reports whether w is somebody's screen.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && terminal(f)
-}
-
 // errIncomplete is the end of a report with --strict that rests on incomplete data.
 var errIncomplete = errors.New("data is incomplete")
 
@@ -194,5 +236,5 @@ var errBadURL = audit.UsageError("DATABASE_URL is no valid URL")
 
 // usageOf is an error of usage that names the command.
 func usageOf(c *cli.Context, message string) error {
-	return audit.Usagef("%s: %s", commandName(c), message)
+	return audit.Usagef("`%s`: %s", commandName(c), message)
 }

@@ -23,7 +23,7 @@ func (a *app) gapCommand() *cli.Command {
 				ArgsUsage: "ID",
 				Flags: []cli.Flag{
 					portalFlag,
-					&cli.StringFlag{Name: "reason", Usage: "why; kept beside the gap (`TEXT`)", Required: true},
+					&cli.StringFlag{Name: "reason", Usage: "`TEXT` that says why; it is kept with the gap"},
 				},
 				Action: a.gapAccept,
 			},
@@ -69,6 +69,9 @@ func (a *app) gapAccept(c *cli.Context) error {
 	id, err := strconv.ParseInt(c.Args().First(), 10, 32)
 	if err != nil || c.NArg() != 1 {
 		return usageOf(c, "give the number of one gap, as `roompulse gap list` shows it, after the flags")
+	}
+	if c.String("reason") == "" {
+		return usageOf(c, "say why with --reason, before the gap's number")
 	}
 	return a.withPortal(c, func(r *store.Reader) error {
 		return r.AcceptGap(c.Context, int32(id), c.String("reason"), a.now()) //nolint:gosec // parsed as 32 bits

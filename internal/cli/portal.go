@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
-
-	"roompulse/internal/docspace"
 )
 
 func (a *app) portalCommand() *cli.Command {
@@ -45,7 +43,7 @@ func (a *app) portalRename(c *cli.Context) error {
 	hosts := make([]string, 2)
 	for i := range hosts {
 		var err error
-		if hosts[i], err = docspace.ParseHost(c.Args().Get(i), allowHTTP()); err != nil {
+		if hosts[i], err = parseHost(c.Args().Get(i)); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -41,10 +40,10 @@ func (a *app) reportCommand() *cli.Command {
 func windowFlags() []cli.Flag {
 	return []cli.Flag{
 		portalFlag,
-		&cli.StringFlag{Name: "last", Usage: "the window's `LENGTH` up to the end of complete data: 30d, 4w or 12h (default: 30d)"},
+		&cli.StringFlag{Name: "last", Usage: "the window's `LENGTH` up to the end of complete data, such as 30d, 4w or 12h (default: 30d)"},
 		&cli.StringFlag{Name: "from", Usage: "the window's start `T`: 2026-10-01, 2026-10-01T08:00 or RFC 3339"},
 		&cli.StringFlag{Name: "to", Usage: "the window's end `T`, excluded (default: the end of complete data)"},
-		&cli.StringFlag{Name: "time-zone", Usage: "the `ZONE` of dates, such as Europe/Berlin", Value: "UTC", EnvVars: env("time-zone")},
+		&cli.StringFlag{Name: "time-zone", Usage: "read and show times in `ZONE`, such as Europe/Berlin", Value: "UTC", EnvVars: env("time-zone")},
 		&cli.StringFlag{Name: "max-lag", Usage: "warn if data end longer ago than `DURATION`", Value: "24h", EnvVars: env("max-lag")},
 	}
 }
@@ -57,9 +56,9 @@ func filterFlags() []cli.Flag {
 	return []cli.Flag{
 		roomFlag(),
 		&cli.Int64Flag{Name: "min-activity", Usage: "members with `N` events or more are active", Value: 1, EnvVars: env("min-activity")},
-		&cli.StringFlag{Name: "activity", Usage: "what counts: any, view, edit or manage", Value: string(audit.FilterAny), EnvVars: env("activity")},
+		&cli.StringFlag{Name: "activity", Usage: "count events of `KIND` any, view, edit or manage", Value: string(audit.FilterAny), EnvVars: env("activity")},
 		&cli.StringFlag{Name: "grace", Usage: "members are new for `DURATION`, and not judged", Value: "14d", EnvVars: env("grace")},
-		&cli.StringFlag{Name: "guests", Usage: "include, only or exclude", Value: string(report.GuestsInclude), EnvVars: env("guests")},
+		&cli.StringFlag{Name: "guests", Usage: "`HOW` to treat guests: include, only or exclude", Value: string(report.GuestsInclude), EnvVars: env("guests")},
 		&cli.BoolFlag{Name: "owners", Usage: "judge the owners of rooms too", EnvVars: env("owners")},
 		&cli.BoolFlag{Name: "archived", Usage: "judge archived rooms too", EnvVars: env("archived")},
 	}
@@ -68,7 +67,7 @@ func filterFlags() []cli.Flag {
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "format", Usage: strings.Join(report.FormatNames(), " or "), Value: report.FormatNames()[0], EnvVars: env("format"),
+			Name: "format", Usage: "write as `FORMAT` " + strings.Join(report.FormatNames(), " or "), Value: report.FormatNames()[0], EnvVars: env("format"),
 		},
 		&cli.BoolFlag{Name: "strict", Usage: "exit with 3 if the window is not complete"},
 	}
@@ -183,12 +182,5 @@ func (a *app) endReport(c *cli.Context, format report.Format, notices []string, 
 }
 
 func (a *app) reportOptions() report.Options {
-	return report.Options{Width: width(a.stdout), Color: isTerminal(a.stdout) && os.Getenv("NO_COLOR") == ""}
-}
-
-func width(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		return terminalWidth(f)
-	}
-	return 0
+	return report.Options{Width: terminalWidth(a.stdout), Color: isTerminal(a.stdout) && os.Getenv("NO_COLOR") == ""}
 }

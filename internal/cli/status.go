@@ -17,7 +17,7 @@ func (a *app) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "say how far the data of a portal are complete, and how the last runs of sync went",
-		Flags: []cli.Flag{portalFlag, &cli.StringFlag{Name: "format", Usage: "text or json", Value: "text", EnvVars: env("format")}},
+		Flags: []cli.Flag{portalFlag, &cli.StringFlag{Name: "format", Usage: "write as `FORMAT` text or json", Value: "text"}},
 		Action: func(c *cli.Context) error {
 			write, ok := map[string]func(io.Writer, status) error{"text": writeStatusText, "json": writeStatusJSON}[c.String("format")]
 			if !ok {
@@ -128,11 +128,16 @@ func writeStatusText(w io.Writer, s status) error {
 		}
 		fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", r.ID, instant(r.StartedAt), took, r.Outcome,
 			r.EventsNew, r.EventsLate, r.Requests, r.Retries, r.Throttled)
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	for _, r := range s.Runs {
 		if r.Error != "" {
-			fmt.Fprintf(out, "\t%s\n", r.Error)
+			fmt.Fprintf(w, "run %d: %s\n", r.ID, r.Error)
 		}
 	}
-	return out.Flush()
+	return nil
 }
 
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 
 	"roompulse/internal/audit"
@@ -110,10 +109,14 @@ func (a *app) sync(ctx context.Context, opts syncOptions) error {
 }
 
 func newClient(p config.Portal, version string, log *slog.Logger) (*docspace.Client, error) {
-	return docspace.New(docspace.Config{
+	client, err := docspace.New(docspace.Config{
 		Host: p.Host, Key: string(p.Key), AllowHTTP: p.AllowHTTP, MaxRequestsPerMinute: p.MaxRequestsPerMinute,
 		MaxParallel: p.MaxParallel, Logger: log, UserAgent: "roompulse/" + version,
 	})
+	if err != nil {
+		return nil, audit.UsageError(err.Error()) // nothing was asked yet: a setting is wrong
+	}
+	return client, nil
 }
 
 // syncEvery syncs until the process is told to stop. Only a refusal at the
@@ -147,13 +150,15 @@ func (a *app) syncOnce(ctx context.Context, client *docspace.Client, st *store.S
 		return err
 	}
 	defer w.Close()
-	bar := a.progressBar()
 	syncer := ingest.New(client, w, ingest.Options{
-		Version: a.version, Since: opts.since, RestoredAt: opts.restoredAt, Now: a.now, Parallel: parallelReaders(opts.portal.MaxParallel), Logger: log, Progress: bar.show,
+		Version: a.version, Since: opts.since, RestoredAt: opts.restoredAt, Now: a.now, Parallel: parallelReaders(opts.portal.MaxParallel), Logger: log,
+		Progress: a.stderr.progress(ctx, log),
 	})
 	result, err := syncer.Run(ctx)
-	bar.finish()
-	fmt.Fprintf(a.stderr, "%s\n", syncSummary(client.BaseURL(), result))
+	a.stderr.done()
+	if err == nil || result.Windows > 0 { // else the error says it all
+		fmt.Fprintln(a.stderr, syncSummary(client.BaseURL(), result))
+	}
 	return err
 }
 
@@ -182,41 +187,12 @@ func parallelReaders(maxParallel int) int {
 }
 
 func syncSummary(host string, r audit.RunResult) string {
-	return fmt.Sprintf("%s: %s; %d new events of %d listed, %d windows, %d requests", host, r.Outcome, r.EventsNew, r.EventsListed, r.Windows, r.Requests)
+	return fmt.Sprintf("%s: %s; %s, %s, %s", host, r.Outcome, count(r.EventsNew, "new event"), count(r.Windows, "window"), count(r.Requests, "request"))
 }
 
-// progress shows on a terminal what sync is at. How much there is to read
-// nobody knows: the portal does not count its events.
-type progress struct {
-	bar  *progressbar.ProgressBar
-	last int64
-}
-
-func (a *app) progressBar() *progress {
-	if !isTerminal(a.stderr) {
-		return &progress{}
+func count[N int32 | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
 	}
-	return &progress{bar: progressbar.NewOptions64(-1,
-		progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription("sync"), progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("events"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSpinnerType(14))}
-}
-
-func (p *progress) show(at ingest.Progress) {
-	if p.bar == nil {
-		return
-	}
-	description := at.Task
-	if !at.Reached.IsZero() && at.Task == "events" {
-		description = "events back to " + at.Reached.Format("2006-01-02") + " (Ctrl-C is safe)"
-	}
-	p.bar.Describe(description)
-	_ = p.bar.Add64(at.Events - p.last) // a spinner that cannot be drawn is no failure
-	p.last = at.Events
-}
-
-func (p *progress) finish() {
-	if p.bar != nil {
-		_ = p.bar.Finish()
-	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -93,28 +93,43 @@ var portalFlag = &cli.StringFlag{
 
 func allowHTTP() bool { return os.Getenv("ROOMPULSE_ALLOW_HTTP") == "1" }
 
+// parseHost is docspace.ParseHost for what a user typed.
+func parseHost(host string) (string, error) {
+	base, err := docspace.ParseHost(host, allowHTTP())
+	if err != nil {
+		return "", audit.UsageError(err.Error())
+	}
+	return base, nil
+}
+
 // selectedPortal finds the portal that a command that reads is about.
 func selectedPortal(ctx context.Context, c *cli.Context, st *store.Store) (store.Portal, error) {
-	if host := c.String("portal"); host != "" {
-		base, err := docspace.ParseHost(host, allowHTTP())
-		if err != nil {
-			return store.Portal{}, err
-		}
-		return st.Portal(ctx, base)
-	}
 	portals, err := st.Portals(ctx)
 	if err != nil {
 		return store.Portal{}, err
 	}
-	switch len(portals) {
-	case 0:
-		return store.Portal{}, audit.Usagef("the warehouse has no portal yet: run `roompulse sync`")
-	case 1:
+	if len(portals) == 0 {
+		return store.Portal{}, audit.Usagef("the database has no portal yet: run `roompulse sync`")
+	}
+	host := c.String("portal")
+	if host == "" && len(portals) == 1 {
 		return portals[0], nil
+	}
+	if host != "" {
+		if host, err = parseHost(host); err != nil {
+			return store.Portal{}, err
+		}
 	}
 	hosts := make([]string, len(portals))
 	for i, p := range portals {
+		if p.Host == host {
+			return p, nil
+		}
 		hosts[i] = p.Host
 	}
-	return store.Portal{}, audit.Usagef("which portal? give --portal with one of: %s", strings.Join(hosts, ", "))
+	there := strings.Join(hosts, ", ")
+	if host == "" {
+		return store.Portal{}, audit.Usagef("which portal? give --portal with one of: %s", there)
+	}
+	return store.Portal{}, audit.Usagef("the database has no portal %s; it has: %s (--portal or DOCSPACE_API_HOST chooses)", host, there)
 }

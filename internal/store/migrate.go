@@ -24,14 +24,17 @@ type Migration struct {
 	Applied time.Time // zero if it is not
 }
 
-// withProvider runs f with goose on a connection of the pool. A session lock
+// withProvider runs f with goose on a connection of its own. A session lock
 // lets one process migrate at a time; others wait.
 func (s *Store) withProvider(f func(*goose.Provider) error) (err error) {
 	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {
 		return err
 	}
-	sqlDB := stdlib.OpenDBFromPool(s.pool)
+	// goose stores when it applied a migration as local time of the session.
+	config := s.pool.Config().ConnConfig
+	config.RuntimeParams["timezone"] = "UTC"
+	sqlDB := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, sqlDB.Close()) }()
 	provider, err := goose.NewProvider(goose.DialectPostgres, sqlDB, migrations.FS, goose.WithSessionLocker(locker))
 	if err != nil {
@@ -80,9 +83,19 @@ func toMigrations(results []*goose.MigrationResult) []Migration {
 	return list
 }
 
-// Migrations returns all migrations, applied or not.
+// Migrations returns all migrations, applied or not. It writes nothing.
 func (s *Store) Migrations(ctx context.Context) (list []Migration, err error) {
+	version, err := s.schemaVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
 	err = s.withProvider(func(p *goose.Provider) error {
+		if version == 0 { // to ask for the status would make goose's table
+			for _, source := range p.ListSources() {
+				list = append(list, Migration{Version: source.Version, Name: source.Path})
+			}
+			return nil
+		}
 		statuses, err := p.Status(ctx)
 		for _, st := range statuses {
 			list = append(list, Migration{Version: st.Source.Version, Name: st.Source.Path, Applied: st.AppliedAt})

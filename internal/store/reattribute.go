@@ -89,22 +89,25 @@ func dayTime(day int64) time.Time { return time.Unix(day*secondsADay, 0).UTC() }
 
 func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, changes []change) error {
 	touched := map[roomDay]bool{}
-	first, last := dayOf(changes[0].at), dayOf(changes[0].at)
 	for _, c := range changes {
-		day := dayOf(c.at)
-		first, last = min(first, day), max(last, day)
+		if c.room == c.now.room && c.class == c.now.class {
+			continue // surer than before, but counted where it was
+		}
 		for _, room := range []int32{c.room, c.now.room} {
 			if room != 0 {
-				touched[roomDay{room, c.account, day}] = true
+				touched[roomDay{room, c.account, dayOf(c.at)}] = true
 			}
 		}
+	}
+	if len(touched) == 0 {
+		return nil
 	}
 	keys := make([]roomDay, 0, len(touched))
 	for key := range touched {
 		keys = append(keys, key)
 	}
 	slices.SortFunc(keys, roomDay.compare)
-	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID, Since: dayTime(first), Until: dayTime(last + 1)}
+	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID}
 	for _, key := range keys {
 		arg.RoomKeys = append(arg.RoomKeys, key.room)
 		arg.AccountKeys = append(arg.AccountKeys, key.account)

@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +49,7 @@ type Store struct {
 func Open(ctx context.Context, url string) (*Store, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read DATABASE_URL: %w", hidePassword(err))
+		return nil, badURL(err)
 	}
 	cfg.ConnConfig.RuntimeParams["application_name"] = "roompulse"
 	// Cached plans of prepared statements outlive migrations in long runs; the
@@ -60,7 +62,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	cfg.MaxConns = 4
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("connect to the database: %w", hidePassword(err))
+		return nil, explainConnect(err)
 	}
 	s := &Store{pool: pool, q: db.New(pool)}
 	if err := s.checkServer(ctx); err != nil {
@@ -76,10 +78,7 @@ func (s *Store) Close() { s.pool.Close() }
 func (s *Store) checkServer(ctx context.Context) error {
 	var version int
 	if err := s.pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::integer").Scan(&version); err != nil {
-		if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-			return fmt.Errorf("%w; is it running, and is DATABASE_URL right? %w", ErrUnreachable, hidePassword(err))
-		}
-		return fmt.Errorf("ask the database for its version: %w", err)
+		return explainConnect(err)
 	}
 	if version/10000 < oldestServer {
 		return fmt.Errorf("%w: it is version %d, roompulse needs %d or newer", ErrOldServer, version/10000, oldestServer)
@@ -87,13 +86,34 @@ func (s *Store) checkServer(ctx context.Context) error {
 	return nil
 }
 
-// hidePassword is for errors of parsing and connecting. pgx masks passwords in
-// them as well as it can; what its masking does not know is cut.
-func hidePassword(err error) error {
-	if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
-		return errors.New(parse.Error())
+// badURL says what is wrong with the URL without quoting it: pgx masks the
+// passwords that it finds, which in a malformed URL may be anywhere.
+func badURL(err error) error {
+	reason := err.Error()
+	if i := strings.LastIndex(reason, "`: "); i >= 0 {
+		reason = reason[i+len("`: "):]
 	}
-	return err
+	return audit.Usagef("DATABASE_URL is not valid: %s; give something like postgres://user:password@host:5432/database, "+
+		"with %%40 for @ and %%2F for / in the password", reason)
+}
+
+// explainConnect says in one line why there is no connection; other errors
+// stay as they are.
+func explainConnect(err error) error {
+	failure, ok := errors.AsType[*pgconn.ConnectError](err)
+	if !ok {
+		return err
+	}
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
+		hint := "check DATABASE_URL"
+		if strings.HasPrefix(answer.Code, "53") || strings.HasPrefix(answer.Code, "57") { // too busy, or starting up
+			hint = "try again later"
+		}
+		return fmt.Errorf("%w: %s; %s", ErrUnreachable, answer.Message, hint)
+	}
+	// With and without encryption pgx tries twice, and fails for the same reason.
+	reasons := slices.Compact(strings.Split(failure.Unwrap().Error(), "\n"))
+	return fmt.Errorf("%w: %s; is it running, and is DATABASE_URL right?", ErrUnreachable, strings.Join(reasons, ", "))
 }
 
 // Portal is a portal that the warehouse has.

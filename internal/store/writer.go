@@ -55,7 +55,7 @@ func (s *Store) OpenWriter(ctx context.Context, host string, ownerID func(contex
 	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connect to the database: %w", hidePassword(err))
+		return nil, explainConnect(err)
 	}
 	w := &Writer{Portal: portal, conn: conn, pid: conn.Conn().PgConn().PID(), q: db.New(conn), keys: newKeys()}
 	if err := w.lock(ctx); err != nil {

@@ -1,0 +1,71 @@
+package ingest_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"roompulse/internal/demoportal"
+	"roompulse/internal/demoportal/worldgen"
+	"roompulse/internal/docspace"
+	"roompulse/internal/ingest"
+	"roompulse/internal/store"
+	"roompulse/internal/testkit/pgtest"
+)
+
+// BenchmarkBackfill reads a portal of 200,000 events over a line of 20 ms, by
+// sync and, for comparison in the same run, page after page without storing anything.
+func BenchmarkBackfill(b *testing.B) {
+	const events = 200_000
+	now := end.Add(time.Hour)
+	portal := demoportal.New(worldgen.New(worldgen.Config{Seed: 1, Events: events, Rooms: 100, People: 300, End: end}),
+		demoportal.Options{Now: func() time.Time { return now }})
+	portal.SetFaults(func(f *demoportal.Faults) { f.Latency = 20 * time.Millisecond })
+	server := httptest.NewServer(portal)
+	defer server.Close()
+	client, err := docspace.New(docspace.Config{Host: server.URL, Key: demoportal.DefaultKey})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		one := pageAfterPage(b, client, 200) * events / (200 * 100)
+		begin := time.Now()
+		backfill(b, client, now)
+		all := time.Since(begin)
+		b.ReportMetric(events/all.Seconds(), "events/s")
+		b.ReportMetric(float64(one)/float64(all), "times-sequential")
+	}
+}
+
+// pageAfterPage is how long n pages take one after another.
+func pageAfterPage(b *testing.B, client *docspace.Client, n int) time.Duration {
+	b.Helper()
+	begin := time.Now()
+	for i := range n {
+		if _, err := client.Events(b.Context(), end.AddDate(-2, 0, 0), end, i*100, 100); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return time.Since(begin)
+}
+
+func backfill(b *testing.B, client *docspace.Client, now time.Time) {
+	b.Helper()
+	st, err := store.Open(b.Context(), pgtest.New(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer st.Close()
+	w, err := st.OpenWriter(b.Context(), client.BaseURL(), func(context.Context) (string, error) { return "owner", nil }, now)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer w.Close()
+	syncer := ingest.New(client, w, ingest.Options{Version: "bench", Parallel: 20, Logger: discard, Now: func() time.Time { return now }})
+	result, err := syncer.Run(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(result.Requests)/(float64(result.EventsListed)/100), "requests/page")
+}
