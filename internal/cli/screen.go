@@ -77,9 +77,9 @@ func (s *screen) done() {
 func (s *screen) progress(ctx context.Context, log *slog.Logger) func(ingest.Progress) {
 	next := time.Now().Add(time.Minute)
 	return func(at ingest.Progress) {
-		text := "sync: " + at.Task
+		text := "reading " + at.Task
 		if at.Task == "events" && !at.Reached.IsZero() {
-			text = fmt.Sprintf("sync: back to %s, %d events (Ctrl-C is safe)", at.Reached.Format(time.DateOnly), at.Events)
+			text = fmt.Sprintf("back to %s: %d events (Ctrl-C is safe)", at.Reached.Format(time.DateOnly), at.Events)
 		}
 		s.show(text)
 		if s.terminal == nil && time.Now().After(next) {

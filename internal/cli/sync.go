@@ -187,7 +187,11 @@ func parallelReaders(maxParallel int) int {
 }
 
 func syncSummary(host string, r audit.RunResult) string {
-	return fmt.Sprintf("%s: %s; %s, %s, %s", host, r.Outcome, count(r.EventsNew, "new event"), count(r.Windows, "window"), count(r.Requests, "request"))
+	outcome := string(r.Outcome)
+	if r.Outcome == audit.RunInterrupted {
+		outcome += ", the next sync goes on from here"
+	}
+	return fmt.Sprintf("%s: %s; %s, %s, %s", host, outcome, count(r.EventsNew, "new event"), count(r.Windows, "window"), count(r.Requests, "request"))
 }
 
 func count[N int32 | int64](n N, noun string) string {

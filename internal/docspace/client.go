@@ -215,7 +215,11 @@ func (c *Client) retryable(err error) bool {
 
 func (c *Client) logRetry(event failsafe.ExecutionScheduledEvent[envelope]) {
 	e := asError(event.LastError())
-	c.log.WarnContext(event.Context(), "request failed, trying again",
+	level := slog.LevelWarn
+	if event.Attempts() < doubtfulTries && event.Delay < 5*time.Second {
+		level = slog.LevelDebug // it passes, or the error will tell in a moment
+	}
+	c.log.Log(event.Context(), level, "request failed, trying again",
 		slog.String("op", e.Op),
 		slog.String("path", e.Path),
 		slog.Int("status", e.Code),

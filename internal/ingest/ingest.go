@@ -351,6 +351,7 @@ func (s *Syncer) retryGaps(ctx context.Context) error {
 
 // readWindows reads the spans and commits them.
 func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
+	s.tell("events")
 	group, groupCtx := errgroup.WithContext(ctx)
 	windows := make(chan planned)
 	// One window may wait while another is committed; more would only take memory.

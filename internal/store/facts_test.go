@@ -1,0 +1,187 @@
+package store_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"roompulse/internal/audit"
+	"roompulse/internal/demoportal"
+	"roompulse/internal/demoportal/worldgen"
+	"roompulse/internal/docspace"
+	"roompulse/internal/ingest"
+	"roompulse/internal/store"
+	"roompulse/internal/testkit/pgtest"
+)
+
+// rawEvent is an event as it was counted.
+type rawEvent struct {
+	at           time.Time
+	room, person string
+	unresolved   bool
+	class        audit.Class
+	source       int16
+}
+
+// warehouse syncs an invented portal and returns a reader and all raw events.
+func warehouse(t *testing.T) (*store.Reader, []rawEvent) {
+	t.Helper()
+	url := pgtest.New(t)
+	server := httptest.NewServer(demoportal.New(
+		worldgen.New(worldgen.Config{Seed: 11, Events: 8000, Days: 40, End: now.Add(-time.Hour)}),
+		demoportal.Options{Now: func() time.Time { return now }}))
+	t.Cleanup(server.Close)
+	client, err := docspace.New(docspace.Config{Host: server.URL, Key: demoportal.DefaultKey})
+	must(t, err)
+	st := open(t, url)
+	w, err := st.OpenWriter(t.Context(), server.URL, owner("o"), now)
+	must(t, err)
+	defer w.Close()
+	_, err = ingest.New(client, w, ingest.Options{
+		Version: "test", Parallel: 4, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+	}).Run(t.Context())
+	must(t, err)
+
+	rows, err := connect(t, url).Query(t.Context(), `
+		SELECT e.occurred_at, coalesce(r.room_id, ''), coalesce(r.is_unresolved, false), a.account_id, e.class, e.room_source
+		FROM audit_event AS e
+		JOIN account AS a USING (portal_id, account_key)
+		LEFT JOIN room AS r USING (portal_id, room_key)`)
+	must(t, err)
+	var raw []rawEvent
+	for rows.Next() {
+		var e rawEvent
+		must(t, rows.Scan(&e.at, &e.room, &e.unresolved, &e.person, &e.class, &e.source))
+		raw = append(raw, e)
+	}
+	must(t, rows.Err())
+	return st.Reader(w.Portal), raw
+}
+
+type pair struct{ room, person string }
+
+// TestFactsEqualRecount: for any window, what reports read from rollups and
+// ragged edges is what counting raw events gives.
+func TestFactsEqualRecount(t *testing.T) {
+	t.Parallel()
+	reader, raw := warehouse(t)
+	ctx := context.WithoutCancel(t.Context())
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWindow(t)
+		filter := rapid.SampledFrom(audit.Filters()).Draw(t, "activity")
+		checkMembers(ctx, t, reader, raw, w, filter)
+		checkActivity(ctx, t, reader, raw, w)
+	})
+}
+
+func drawWindow(t *rapid.T) audit.Window {
+	instant := func(label string) time.Time {
+		day := now.AddDate(0, 0, -rapid.IntRange(0, 45).Draw(t, label+" day")).Truncate(24 * time.Hour)
+		return day.Add(time.Duration(rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 86_399)).Draw(t, label+" second")) * time.Second)
+	}
+	from, to := instant("from"), instant("to")
+	if to.Before(from) {
+		from, to = to, from
+	}
+	return audit.Window{From: from, To: to.Add(time.Second), Zone: time.UTC}
+}
+
+func checkMembers(ctx context.Context, t *rapid.T, reader *store.Reader, raw []rawEvent, w audit.Window, filter audit.Filter) {
+	facts, err := reader.InactiveFacts(ctx, w, filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, active, seen := map[pair]int64{}, map[pair]time.Time{}, map[string]time.Time{}
+	var all audit.EventFacts
+	for _, e := range raw {
+		inside := !e.at.Before(w.From) && e.at.Before(w.To)
+		if inside {
+			all.Events++
+			if e.source == 5 || e.source == 6 {
+				all.Inferred++
+			}
+			if (e.source == 7 || e.source == 8) && e.class.Counts() {
+				all.Unattributed++
+			}
+		}
+		if !e.at.Before(w.To) || e.class == audit.ClassNobody {
+			continue
+		}
+		if e.at.After(seen[e.person]) {
+			seen[e.person] = e.at
+		}
+		if !filter.Counts(e.class) || e.unresolved || e.room == "" {
+			continue
+		}
+		key := pair{e.room, e.person}
+		if inside {
+			events[key]++
+		}
+		if e.at.After(active[key]) {
+			active[key] = e.at
+		}
+	}
+	if facts.Events != all {
+		t.Fatalf("events: got %+v, want %+v", facts.Events, all)
+	}
+	if len(facts.Members) == 0 {
+		t.Fatal("no members")
+	}
+	for _, m := range facts.Members {
+		key := pair{m.RoomID, m.AccountID}
+		if m.Events != events[key] || !m.LastActiveAt.Equal(active[key]) || !m.LastSeenAt.Equal(seen[m.AccountID]) {
+			t.Fatalf("%v in %s to %s, %s: got %d events, active %s, seen %s; want %d, %s, %s", key, w.From, w.To, filter,
+				m.Events, m.LastActiveAt, m.LastSeenAt, events[key], active[key], seen[m.AccountID])
+		}
+	}
+}
+
+func checkActivity(ctx context.Context, t *rapid.T, reader *store.Reader, raw []rawEvent, w audit.Window) {
+	facts, err := reader.ActivityFacts(ctx, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[pair]audit.ActivityFacts{}
+	days := map[pair]map[string]bool{}
+	for _, e := range raw {
+		if e.at.Before(w.From) || !e.at.Before(w.To) || !e.class.Counts() || e.room == "" || e.unresolved {
+			continue
+		}
+		key := pair{e.room, e.person}
+		a := want[key]
+		switch e.class {
+		case audit.ClassView:
+			a.Views++
+		case audit.ClassEdit:
+			a.Edits++
+		default:
+			a.Manages++
+		}
+		if a.FirstAt.IsZero() || e.at.Before(a.FirstAt) {
+			a.FirstAt = e.at
+		}
+		if e.at.After(a.LastAt) {
+			a.LastAt = e.at
+		}
+		if days[key] == nil {
+			days[key] = map[string]bool{}
+		}
+		days[key][e.at.UTC().Format(time.DateOnly)] = true
+		a.ActiveDays = int64(len(days[key]))
+		want[key] = a
+	}
+	if len(facts.Activity) != len(want) {
+		t.Fatalf("got %d rows, want %d", len(facts.Activity), len(want))
+	}
+	for _, got := range facts.Activity {
+		a := want[pair{got.RoomID, got.AccountID}]
+		if got.Views != a.Views || got.Edits != a.Edits || got.Manages != a.Manages || got.ActiveDays != a.ActiveDays ||
+			!got.FirstAt.Equal(a.FirstAt) || !got.LastAt.Equal(a.LastAt) {
+			t.Fatalf("%s in %s: got %+v, want %+v", got.AccountID, got.RoomID, got, a)
+		}
+	}
+}
