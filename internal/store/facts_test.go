@@ -11,6 +11,7 @@ import (
 
 	"roompulse/internal/audit"
 	"roompulse/internal/demoportal"
+	"roompulse/internal/demoportal/world"
 	"roompulse/internal/demoportal/worldgen"
 	"roompulse/internal/docspace"
 	"roompulse/internal/ingest"
@@ -31,9 +32,12 @@ type rawEvent struct {
 func warehouse(t *testing.T) (*store.Reader, []rawEvent) {
 	t.Helper()
 	url := pgtest.New(t)
-	server := httptest.NewServer(demoportal.New(
-		worldgen.New(worldgen.Config{Seed: 11, Events: 8000, Days: 40, End: now.Add(-time.Hour)}),
-		demoportal.Options{Now: func() time.Time { return now }}))
+	portal := worldgen.New(worldgen.Config{Seed: 11, Events: 8000, Days: 40, End: now.Add(-30 * time.Hour)})
+	midnight := now.Truncate(24 * time.Hour)
+	room := portal.At(midnight.Add(-time.Hour), portal.Owner()).CreateRoom(world.RoomSpec{Title: "At midnight"})
+	portal.At(midnight, portal.Owner()).Upload(room.Folder, "a.txt")
+	portal.At(midnight, portal.Owner()).DownloadFolder(room.Folder)
+	server := httptest.NewServer(demoportal.New(portal, demoportal.Options{Now: func() time.Time { return now }}))
 	t.Cleanup(server.Close)
 	client, err := docspace.New(docspace.Config{Host: server.URL, Key: demoportal.DefaultKey})
 	must(t, err)
@@ -71,15 +75,19 @@ func TestFactsEqualRecount(t *testing.T) {
 	reader, raw := warehouse(t)
 	ctx := context.WithoutCancel(t.Context())
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawWindow(t)
+		w := drawWindow(t, raw)
 		filter := rapid.SampledFrom(audit.Filters()).Draw(t, "activity")
 		checkMembers(ctx, t, reader, raw, w, filter)
 		checkActivity(ctx, t, reader, raw, w)
 	})
 }
 
-func drawWindow(t *rapid.T) audit.Window {
+// drawWindow draws its ends on midnights, on events, and anywhere.
+func drawWindow(t *rapid.T, raw []rawEvent) audit.Window {
 	instant := func(label string) time.Time {
+		if rapid.Bool().Draw(t, label+" on an event") {
+			return rapid.SampledFrom(raw).Draw(t, label).at.UTC()
+		}
 		day := now.AddDate(0, 0, -rapid.IntRange(0, 45).Draw(t, label+" day")).Truncate(24 * time.Hour)
 		return day.Add(time.Duration(rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 86_399)).Draw(t, label+" second")) * time.Second)
 	}
@@ -87,7 +95,7 @@ func drawWindow(t *rapid.T) audit.Window {
 	if to.Before(from) {
 		from, to = to, from
 	}
-	return audit.Window{From: from, To: to.Add(time.Second), Zone: time.UTC}
+	return audit.Window{From: from, To: to, Zone: time.UTC}
 }
 
 func checkMembers(ctx context.Context, t *rapid.T, reader *store.Reader, raw []rawEvent, w audit.Window, filter audit.Filter) {
