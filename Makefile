@@ -8,7 +8,7 @@ TESTFLAGS ?=
 # How many random histories `make simulate` plays.
 SEEDS ?= 200
 
-BUILDFLAGS = -trimpath -ldflags '-X main.version=$(VERSION)'
+BUILDFLAGS = -ldflags '-X main.version=$(VERSION)'
 # Tools run from Go's build cache: built once, in the versions that go.mod and internal/tools/lint/go.mod pin.
 GOLANGCI_LINT = $(GO) tool -modfile=internal/tools/lint/go.mod golangci-lint
 
