@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -75,7 +76,13 @@ func (a *app) migrateStatus(c *cli.Context) error {
 		}
 		fmt.Fprintf(out, "%s\t%s\n", m.Name, applied)
 	}
-	return out.Flush()
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if err := st.CheckSchema(c.Context); errors.Is(err, store.ErrTooNew) {
+		return err // there are more than this version can list
+	}
+	return nil
 }
 
 func (a *app) printMigrations(verb string, list []store.Migration) {

@@ -104,21 +104,21 @@ func parseHost(host string) (string, error) {
 
 // selectedPortal finds the portal that a command that reads is about.
 func selectedPortal(ctx context.Context, c *cli.Context, st *store.Store) (store.Portal, error) {
-	portals, err := st.Portals(ctx)
-	if err != nil {
-		return store.Portal{}, err
-	}
-	if len(portals) == 0 {
-		return store.Portal{}, audit.Usagef("the database has no portal yet: run `roompulse sync`")
-	}
 	host := c.String("portal")
-	if host == "" && len(portals) == 1 {
-		return portals[0], nil
-	}
 	if host != "" {
+		var err error
 		if host, err = parseHost(host); err != nil {
 			return store.Portal{}, err
 		}
+	}
+	portals, err := st.Portals(ctx)
+	switch {
+	case err != nil:
+		return store.Portal{}, err
+	case len(portals) == 0:
+		return store.Portal{}, audit.Usagef("the database has no portal yet: run `roompulse sync`")
+	case host == "" && len(portals) == 1:
+		return portals[0], nil
 	}
 	hosts := make([]string, len(portals))
 	for i, p := range portals {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -44,21 +45,32 @@ func (s *Store) withProvider(f func(*goose.Provider) error) (err error) {
 }
 
 // MigrateUp applies all migrations that are missing, and returns them. It also
-// brings the table of actions up to this version's list.
+// brings the table of actions up to this version's list. The error is
+// ErrTooNew if a newer version has migrated the database.
 func (s *Store) MigrateUp(ctx context.Context) (applied []Migration, err error) {
+	if err := s.CheckSchema(ctx); errors.Is(err, ErrTooNew) {
+		return nil, err
+	}
 	err = s.withProvider(func(p *goose.Provider) error {
 		results, err := p.Up(ctx)
 		applied = toMigrations(results)
 		return err
 	})
+	if taken, ok := errors.AsType[*pgconn.PgError](err); ok && taken.Code == "42P07" {
+		return applied, fmt.Errorf("migrate the database: %s and is not roompulse's: let DATABASE_URL name a database of its own", taken.Message)
+	}
 	if err != nil {
 		return applied, fmt.Errorf("migrate the database: %w", err)
 	}
 	return applied, s.loadActions(ctx)
 }
 
-// MigrateDown takes back the latest migration and returns it; none if there is none.
+// MigrateDown takes back the latest migration and returns it; none if there is
+// none. The error is ErrTooNew if a newer version has migrated the database.
 func (s *Store) MigrateDown(ctx context.Context) (undone []Migration, err error) {
+	if err := s.CheckSchema(ctx); errors.Is(err, ErrTooNew) {
+		return nil, err
+	}
 	err = s.withProvider(func(p *goose.Provider) error {
 		result, err := p.Down(ctx)
 		if errors.Is(err, goose.ErrNoNextVersion) {

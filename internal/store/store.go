@@ -112,8 +112,26 @@ func explainConnect(err error) error {
 		return fmt.Errorf("%w: %s; %s", ErrUnreachable, answer.Message, hint)
 	}
 	// With and without encryption pgx tries twice, and fails for the same reason.
-	reasons := slices.Compact(strings.Split(failure.Unwrap().Error(), "\n"))
+	reason := strings.TrimPrefix(failure.Unwrap().Error(), "hostname resolving error: ")
+	reasons := slices.Compact(strings.Split(reason, "\n"))
 	return fmt.Errorf("%w: %s; is it running, and is DATABASE_URL right?", ErrUnreachable, strings.Join(reasons, ", "))
+}
+
+// Health is what doctor asks a database.
+type Health struct {
+	Version string // of the server
+	Size    int64  // of the database, in bytes
+}
+
+// Health returns the server's version and the size of the database.
+func (s *Store) Health(ctx context.Context) (Health, error) {
+	var h Health
+	err := s.pool.QueryRow(ctx, "SELECT current_setting('server_version'), pg_database_size(current_database())").Scan(&h.Version, &h.Size)
+	if err != nil {
+		return h, fmt.Errorf("ask the database for its size: %w", err)
+	}
+	h.Version, _, _ = strings.Cut(h.Version, " ")
+	return h, nil
 }
 
 // Portal is a portal that the warehouse has.
