@@ -106,7 +106,7 @@ type SyncRun struct {
 	FinishedAt *time.Time
 	// End of what the run asked for: the portal's clock at the start less the settle time, UTC
 	UntilAt *time.Time
-	// running, done, incomplete (done, but some data could not be had), failed, refused (by the portal), interrupted; a crashed run stays running
+	// running, done, incomplete (done, but some data could not be had), failed, refused (by the portal), interrupted; a run that crashed is running until the next one starts
 	Outcome string
 	// Why it failed; null if it did not
 	Error *string

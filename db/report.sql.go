@@ -211,7 +211,8 @@ WITH grants AS (
     UNION ALL
     SELECT
         g.room_key, p.account_key, false, g.access, false,
-        greatest(g.joined_at, p.valid_from), greatest(g.joined_after, p.joined_after)
+        CASE WHEN '-infinity' IN (g.joined_at, p.valid_from) THEN '-infinity' ELSE greatest(g.joined_at, p.valid_from) END,
+        greatest(g.joined_after, p.joined_after)
     FROM room_group AS g
     INNER JOIN group_member AS p
         ON p.portal_id = g.portal_id AND p.group_key = g.group_key
@@ -220,7 +221,8 @@ WITH grants AS (
     UNION ALL
     SELECT
         g.room_key, a.account_key, false, g.access, false,
-        greatest(g.joined_at, a.registered_at), greatest(g.joined_after, a.registered_at)
+        CASE WHEN g.joined_at = '-infinity' THEN '-infinity' ELSE greatest(g.joined_at, a.registered_at) END,
+        greatest(g.joined_after, a.registered_at)
     FROM room_group AS g
     INNER JOIN people_group AS pg
         ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key AND pg.group_id = $7::text

@@ -391,18 +391,21 @@ WHERE portal_id = $2
     AND NOT is_unresolved
     AND listed_at < $1
     AND deleted_at IS NULL
+    AND (room_type IS DISTINCT FROM 9 OR $3::boolean)
 RETURNING room_id
 `
 
 type SetRoomsGoneParams struct {
-	ListedAt time.Time
-	PortalID int32
+	ListedAt  time.Time
+	PortalID  int32
+	HasAgents bool
 }
 
 // Rooms that the list of listed_at lacked are deleted, at the time of their
-// event if there was one.
+// event if there was one. AI agents (type 9) come from a service of their own: a
+// list without any says nothing about them.
 func (q *Queries) SetRoomsGone(ctx context.Context, arg SetRoomsGoneParams) ([]string, error) {
-	rows, err := q.db.Query(ctx, setRoomsGone, arg.ListedAt, arg.PortalID)
+	rows, err := q.db.Query(ctx, setRoomsGone, arg.ListedAt, arg.PortalID, arg.HasAgents)
 	if err != nil {
 		return nil, err
 	}

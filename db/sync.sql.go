@@ -182,6 +182,18 @@ func (q *Queries) DeleteQuarantined(ctx context.Context, arg DeleteQuarantinedPa
 	return err
 }
 
+const endDeadRuns = `-- name: EndDeadRuns :exec
+UPDATE sync_run
+SET outcome = 'interrupted', error = 'the process ended without a word'
+WHERE portal_id = $1 AND outcome = 'running'
+`
+
+// Whoever holds the lock knows that no other run lives.
+func (q *Queries) EndDeadRuns(ctx context.Context, portalID int32) error {
+	_, err := q.db.Exec(ctx, endDeadRuns, portalID)
+	return err
+}
+
 const finishRun = `-- name: FinishRun :exec
 UPDATE sync_run
 SET finished_at = $1::timestamptz,

@@ -30,7 +30,7 @@ COMMENT ON COLUMN sync_run.version IS 'Version of roompulse that ran';
 COMMENT ON COLUMN sync_run.started_at IS 'Start, UTC, by the portal''s clock';
 COMMENT ON COLUMN sync_run.finished_at IS 'End, UTC, by the portal''s clock as of the start plus the time passed; null while running or after a crash';
 COMMENT ON COLUMN sync_run.until_at IS 'End of what the run asked for: the portal''s clock at the start less the settle time, UTC';
-COMMENT ON COLUMN sync_run.outcome IS 'running, done, incomplete (done, but some data could not be had), failed, refused (by the portal), interrupted; a crashed run stays running';
+COMMENT ON COLUMN sync_run.outcome IS 'running, done, incomplete (done, but some data could not be had), failed, refused (by the portal), interrupted; a run that crashed is running until the next one starts';
 COMMENT ON COLUMN sync_run.error IS 'Why it failed; null if it did not';
 COMMENT ON COLUMN sync_run.requests IS 'Requests sent to the portal, repeated ones included';
 COMMENT ON COLUMN sync_run.retries IS 'Requests that repeated a failed one';

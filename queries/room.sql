@@ -57,13 +57,15 @@ WHERE portal_id = @portal_id AND room_key = @room_key;
 
 -- name: SetRoomsGone :many
 -- Rooms that the list of listed_at lacked are deleted, at the time of their
--- event if there was one.
+-- event if there was one. AI agents (type 9) come from a service of their own: a
+-- list without any says nothing about them.
 UPDATE room
 SET deleted_at = @listed_at::timestamptz
 WHERE portal_id = @portal_id
     AND NOT is_unresolved
     AND listed_at < @listed_at
     AND deleted_at IS NULL
+    AND (room_type IS DISTINCT FROM 9 OR @has_agents::boolean)
 RETURNING room_id;
 
 -- name: SetRoomKnown :exec

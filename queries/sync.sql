@@ -1,3 +1,9 @@
+-- name: EndDeadRuns :exec
+-- Whoever holds the lock knows that no other run lives.
+UPDATE sync_run
+SET outcome = 'interrupted', error = 'the process ended without a word'
+WHERE portal_id = @portal_id AND outcome = 'running';
+
 -- name: StartRun :one
 INSERT INTO sync_run (portal_id, run_id, version, started_at, until_at)
 SELECT @portal_id, coalesce(max(run_id), 0) + 1, @version, @started_at, @until_at

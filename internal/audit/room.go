@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// RoomTypeAgent is the type of AI agents.
+const RoomTypeAgent int16 = 9
+
 // Room is a room, or an AI agent, as the portal lists it. Agents have members,
 // files and a log like rooms.
 type Room struct {
@@ -135,8 +138,12 @@ type LogEntry struct {
 // first ": ", whole. A context without one names no room.
 func Title(context string) (title string, ok bool) {
 	_, title, ok = strings.Cut(context, ": ")
-	return title, ok && title != ""
+	return title, ok && title != "" && len(title) <= maxTitle
 }
+
+// maxTitle is in bytes. DocSpace's titles have some hundred characters at most; what
+// is longer is none, and would be too long for an index.
+const maxTitle = 1000
 
 // LogState is how far a room's log has been read. Unknown times are zero.
 type LogState struct {

@@ -154,17 +154,20 @@ func New(source Source, sink Sink, opts Options) *Syncer {
 // also when it fails; windows that were committed before stay. ErrIncomplete
 // means that all was done that can be done.
 func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
+	began := time.Now()
 	now, err := s.source.Now(ctx)
 	if err != nil {
-		return s.result, fmt.Errorf("ask the portal for its time: %w", err)
+		now, err = s.opts.Now().UTC(), fmt.Errorf("ask the portal for its time: %w", err)
+	} else {
+		s.until = s.end(ctx, now)
 	}
-	started := time.Now()
-	s.until = s.end(ctx, now)
-	if err := s.sink.StartRun(ctx, s.opts.Version, now, s.until); err != nil {
-		return s.result, err
+	if recordErr := s.sink.StartRun(ctx, s.opts.Version, now, s.until); recordErr != nil {
+		return s.result, errors.Join(err, recordErr)
 	}
-	err = s.run(ctx)
-	s.finish(ctx, now.Add(time.Since(started)), err)
+	if err == nil {
+		err = s.run(ctx)
+	}
+	s.finish(ctx, now.Add(time.Since(began)), err)
 	// The record of an interrupted run must land as well.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

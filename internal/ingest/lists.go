@@ -151,13 +151,13 @@ func (s *Syncer) readMembers(ctx context.Context, rooms []string) error {
 	s.tell("members")
 	err := parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put putFunc) error {
 		list, err := s.source.Members(ctx, id)
-		if errors.Is(err, audit.ErrNotReadable) || errors.Is(err, audit.ErrGone) {
+		if err != nil {
+			if !s.isOnlyOne(ctx, err) {
+				return err
+			}
 			// What was known stays, and reports say that it is not read any more.
 			s.log.WarnContext(ctx, "members of a room cannot be read", slog.String("room", id), slog.Any("error", err))
-			list, err = audit.MemberList{}, nil
-		}
-		if err != nil {
-			return err
+			list = audit.MemberList{}
 		}
 		return put(func(ctx context.Context) error { return s.sink.PutMembers(ctx, id, list, s.until) })
 	})
@@ -181,6 +181,16 @@ func (s *Syncer) readMembers(ctx context.Context, rooms []string) error {
 		}
 		return put(func(ctx context.Context) error { return s.sink.PutGroup(ctx, group, s.until) })
 	})
+}
+
+// isOnlyOne reports whether an error concerns one room alone: it is closed or
+// gone, or the portal fails on it steadily and answers otherwise.
+func (s *Syncer) isOnlyOne(ctx context.Context, err error) bool {
+	if errors.Is(err, audit.ErrUnavailable) {
+		_, err := s.source.Now(ctx)
+		return err == nil
+	}
+	return errors.Is(err, audit.ErrNotReadable) || errors.Is(err, audit.ErrGone)
 }
 
 // putFunc runs a function in the goroutine that owns the sink and waits for it.

@@ -3,7 +3,6 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -74,7 +73,7 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 	var entries []audit.LogEntry
 	for start := 0; ; {
 		page, err := s.source.RoomLog(ctx, id, r.span.From, r.span.To, start, logPage)
-		if errors.Is(err, audit.ErrNotReadable) || errors.Is(err, audit.ErrGone) {
+		if err != nil && s.isOnlyOne(ctx, err) {
 			s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
 			return put(func(ctx context.Context) error { return s.sink.SetLogRefused(ctx, id, s.until) })
 		}

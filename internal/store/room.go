@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"roompulse/db"
@@ -96,7 +97,8 @@ func (w *Writer) PutRooms(ctx context.Context, rooms []audit.Room, at time.Time,
 			}
 			stale = append(stale, known.List(r.ID, r.Title, r.Created, at)...)
 		}
-		gone, err := q.SetRoomsGone(ctx, db.SetRoomsGoneParams{PortalID: w.Portal.ID, ListedAt: at})
+		hasAgents := slices.ContainsFunc(rooms, func(r audit.Room) bool { return r.Type == audit.RoomTypeAgent })
+		gone, err := q.SetRoomsGone(ctx, db.SetRoomsGoneParams{PortalID: w.Portal.ID, ListedAt: at, HasAgents: hasAgents})
 		if err != nil {
 			return fmt.Errorf("mark rooms that are gone: %w", err)
 		}

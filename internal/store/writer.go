@@ -161,10 +161,14 @@ func outlive(parent context.Context, d time.Duration) (context.Context, context.
 	return ctx, func() { stop(); cancel() }
 }
 
-// StartRun records that a run begins. until is the end of what it will ask for.
+// StartRun records that a run begins. until is the end of what it will ask for,
+// zero if the portal did not even tell its time.
 func (w *Writer) StartRun(ctx context.Context, version string, startedAt, until time.Time) error {
+	if err := w.q.EndDeadRuns(ctx, w.Portal.ID); err != nil {
+		return fmt.Errorf("record the end of a run that died: %w", err)
+	}
 	id, err := w.q.StartRun(ctx, db.StartRunParams{
-		PortalID: w.Portal.ID, Version: version, StartedAt: startedAt, UntilAt: &until,
+		PortalID: w.Portal.ID, Version: version, StartedAt: startedAt, UntilAt: nullTime(until),
 	})
 	if err != nil {
 		return fmt.Errorf("record the start of the run: %w", err)
