@@ -97,7 +97,7 @@ func cut(spans, away []Span) []Span {
 	for _, a := range away {
 		var rest []Span
 		for _, s := range spans {
-			for _, part := range []Span{{s.From, earlier(s.To, a.From)}, {later(s.From, a.To), s.To}} {
+			for _, part := range []Span{{s.From, Earlier(s.To, a.From)}, {Later(s.From, a.To), s.To}} {
 				if part.From.Before(part.To) {
 					rest = append(rest, part)
 				}
@@ -106,18 +106,4 @@ func cut(spans, away []Span) []Span {
 		spans = rest
 	}
 	return spans
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

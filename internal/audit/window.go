@@ -102,7 +102,7 @@ func (a WindowArgs) end(now, completeUntil time.Time, zone *time.Location) (time
 	if completeUntil.IsZero() {
 		return time.Time{}, ErrNothingComplete
 	}
-	return earlier(completeUntil, now).UTC(), nil
+	return Earlier(completeUntil, now).UTC(), nil
 }
 
 func (a WindowArgs) start(to time.Time, zone *time.Location) (time.Time, error) {

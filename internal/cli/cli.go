@@ -45,6 +45,8 @@ type app struct {
 	stderr  *screen
 	version string
 	now     func() time.Time
+	// firstRetry is how long to wait before a failed request is repeated first; 0: as long as is good for the portal.
+	firstRetry time.Duration
 }
 
 // Run runs the command line and returns the exit code. What fails is said in

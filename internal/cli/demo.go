@@ -71,7 +71,7 @@ func (a *app) demo(ctx context.Context, events int, seed uint64) (err error) {
 
 	a.step("roompulse sync")
 	opts := syncOptions{portal: config.Portal{Host: host, Key: demoportal.DefaultKey, MaxParallel: 20}}
-	client, err := newClient(opts.portal, a.version, log)
+	client, err := a.newClient(opts.portal, log)
 	if err != nil {
 		return err
 	}

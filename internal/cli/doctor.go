@@ -73,7 +73,7 @@ func (d *doctor) examinePortal(ctx context.Context, host string) {
 		d.fail("settings", err)
 		return
 	}
-	client, err := newClient(portal, d.version, d.logger(false))
+	client, err := d.newClient(portal, d.logger(false))
 	if err != nil {
 		d.fail("settings", err)
 		return

@@ -20,7 +20,7 @@ const clockVariable = "TEST_CLOCK"
 // TestMain makes the test binary roompulse as well, for processes of their own.
 func TestMain(m *testing.M) {
 	testscript.Main(pgtest.Wrap(m), map[string]func(){"roompulse": func() {
-		a := &app{stdout: os.Stdout, stderr: newScreen(os.Stderr), version: "v1.2.3", now: time.Now}
+		a := &app{stdout: os.Stdout, stderr: newScreen(os.Stderr), version: "v1.2.3", now: time.Now, firstRetry: time.Millisecond}
 		if clock, err := time.Parse(time.RFC3339, os.Getenv(clockVariable)); err == nil {
 			a.now = func() time.Time { return clock }
 		}

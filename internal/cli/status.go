@@ -88,6 +88,7 @@ func (a *app) readStatus(c *cli.Context, st *store.Store) (status, error) {
 
 func writeStatusJSON(w io.Writer, s status) error {
 	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(s)
 }

@@ -93,7 +93,7 @@ func readSyncOptions(c *cli.Context) (opts syncOptions, err error) {
 
 func (a *app) sync(ctx context.Context, opts syncOptions) error {
 	log := a.logger(opts.verbose)
-	client, err := newClient(opts.portal, a.version, log)
+	client, err := a.newClient(opts.portal, log)
 	if err != nil {
 		return err
 	}
@@ -108,10 +108,10 @@ func (a *app) sync(ctx context.Context, opts syncOptions) error {
 	return a.syncEvery(ctx, client, st, opts, log)
 }
 
-func newClient(p config.Portal, version string, log *slog.Logger) (*docspace.Client, error) {
+func (a *app) newClient(p config.Portal, log *slog.Logger) (*docspace.Client, error) {
 	client, err := docspace.New(docspace.Config{
 		Host: p.Host, Key: string(p.Key), AllowHTTP: p.AllowHTTP, MaxRequestsPerMinute: p.MaxRequestsPerMinute,
-		MaxParallel: p.MaxParallel, Logger: log, UserAgent: "roompulse/" + version,
+		MaxParallel: p.MaxParallel, Logger: log, UserAgent: "roompulse/" + a.version, FirstRetry: a.firstRetry,
 	})
 	if err != nil {
 		return nil, audit.UsageError(err.Error()) // nothing was asked yet: a setting is wrong

@@ -30,7 +30,7 @@ func (s *Syncer) checkRecent(ctx context.Context) error {
 	}
 	since := s.until.Add(-recent)
 	if !newest.IsZero() {
-		since = earlier(since, newest)
+		since = audit.Earlier(since, newest)
 	}
 	return s.checkSince(ctx, since)
 }
@@ -51,12 +51,12 @@ func (s *Syncer) checkAll(ctx context.Context) error {
 
 func (s *Syncer) checkSince(ctx context.Context, since time.Time) error {
 	s.tell("late events")
-	spans, err := s.sink.CheckSpans(ctx, later(since, s.bottom), s.until, checkRows)
+	spans, err := s.sink.CheckSpans(ctx, audit.Later(since, s.bottom), s.until, checkRows)
 	if err != nil {
 		return err
 	}
 	return parallel(ctx, s.opts.Parallel, spans, func(ctx context.Context, span audit.Span, put putFunc) error {
-		if span.From = later(span.From, s.bottom); !span.From.Before(span.To) {
+		if span.From = audit.Later(span.From, s.bottom); !span.From.Before(span.To) {
 			return nil
 		}
 		return s.check(ctx, span, put)

@@ -299,7 +299,7 @@ func (s *Syncer) end(ctx context.Context, portalTime time.Time) time.Time {
 		s.log.WarnContext(ctx, "the portal's clock and this machine's differ; the earlier counts",
 			slog.Time("portal", portalTime), slog.Time("here", local.UTC()))
 	}
-	return earlier(portalTime, local).UTC().Add(-settle).Truncate(time.Second)
+	return audit.Earlier(portalTime, local).UTC().Add(-settle).Truncate(time.Second)
 }
 
 // since is how far back this run goes, and moves the floor where it must.
@@ -308,17 +308,17 @@ func (s *Syncer) since(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return floor, err
 	}
-	s.bottom = later(oldest, closed)
+	s.bottom = audit.Later(oldest, closed)
 	wish := s.opts.Since
 	switch {
 	case floor.IsZero() && wish.IsZero():
 		return oldest, s.sink.SetFloor(ctx, oldest, true)
 	case floor.IsZero(), !wish.IsZero() && wish.Before(floor):
-		return later(wish, s.bottom), s.sink.SetFloor(ctx, wish, false)
+		return audit.Later(wish, s.bottom), s.sink.SetFloor(ctx, wish, false)
 	case wish.IsZero():
-		return later(floor, s.bottom), nil
+		return audit.Later(floor, s.bottom), nil
 	}
-	return later(wish, s.bottom), nil
+	return audit.Later(wish, s.bottom), nil
 }
 
 // closePast is what --after-restore does before the run goes on as usual.
@@ -327,8 +327,8 @@ func (s *Syncer) closePast(ctx context.Context, since time.Time) (time.Time, err
 		return since, fmt.Errorf("close the past: %w", err)
 	}
 	_, closed, err := s.sink.Bounds(ctx)
-	s.bottom = later(oldest, closed)
-	return later(since, s.bottom), err
+	s.bottom = audit.Later(oldest, closed)
+	return audit.Later(since, s.bottom), err
 }
 
 // retryGaps tries once a day to read what would not close before.

@@ -40,7 +40,7 @@ func (c *calls) add(b attribution.Batch) {
 			continue
 		}
 		if action.Product == "Contacts" {
-			c.accounts = later(c.accounts, e.At)
+			c.accounts = audit.Later(c.accounts, e.At)
 		}
 		if b.Answers[i].Source != attribution.SourceTarget {
 			continue
@@ -48,10 +48,10 @@ func (c *calls) add(b attribution.Batch) {
 		switch action.ID {
 		case audit.ActionRoomCreated, audit.ActionRoomRenamed, audit.ActionRoomArchived, audit.ActionRoomUnarchived,
 			audit.ActionRoomDeleted, audit.ActionAgentCreated, audit.ActionAgentRenamed, audit.ActionAgentDeleted:
-			c.rooms = later(c.rooms, e.At)
+			c.rooms = audit.Later(c.rooms, e.At)
 		}
 		if action.Members {
-			c.members[b.Answers[i].RoomID] = later(c.members[b.Answers[i].RoomID], e.At)
+			c.members[b.Answers[i].RoomID] = audit.Later(c.members[b.Answers[i].RoomID], e.At)
 		}
 	}
 }

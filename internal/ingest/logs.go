@@ -36,9 +36,9 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 	for _, state := range states {
 		switch {
 		case !state.WantedFrom.IsZero():
-			wanted = append(wanted, logRead{state, audit.Span{From: later(state.WantedFrom, s.bottom), To: s.until}})
-		case s.until.Sub(later(state.Until, state.RefusedAt)) >= daily:
-			others = append(others, logRead{state, audit.Span{From: later(state.Until, s.bottom), To: s.until}})
+			wanted = append(wanted, logRead{state, audit.Span{From: audit.Later(state.WantedFrom, s.bottom), To: s.until}})
+		case s.until.Sub(audit.Later(state.Until, state.RefusedAt)) >= daily:
+			others = append(others, logRead{state, audit.Span{From: audit.Later(state.Until, s.bottom), To: s.until}})
 		}
 	}
 	if err := parallel(ctx, s.opts.Parallel, wanted, s.readLog); err != nil {
@@ -95,7 +95,7 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 	}
 	read := r.span
 	if !r.state.Until.IsZero() && !r.state.Until.Before(read.From) { // one span with what was read before
-		read.From = earlier(read.From, r.state.From)
+		read.From = audit.Earlier(read.From, r.state.From)
 	}
 	return put(func(ctx context.Context) error { return s.sink.SetLogRead(ctx, id, read) })
 }

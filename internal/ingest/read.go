@@ -76,9 +76,9 @@ func (s *Syncer) planWindow(ctx context.Context, floor, end time.Time) (planned,
 	// An item without a date gives no hint: the shortest window is always right.
 	begin := end.Add(-time.Second)
 	if len(page.Events) > 0 {
-		begin = earlier(begin, wholeSecond(page.Events[0].At))
+		begin = audit.Earlier(begin, wholeSecond(page.Events[0].At))
 	}
-	window.From = later(begin, floor)
+	window.From = audit.Later(begin, floor)
 	if len(page.Events) == 2 && page.Events[1].At.Before(window.From) {
 		window.before = &page.Events[1]
 	}
@@ -148,7 +148,7 @@ func (s *Syncer) correctDates(ctx context.Context, window planned, events map[in
 		}
 	}
 	for _, drop := range drops(window, events) {
-		around := audit.Span{From: later(wholeSecond(drop.at.Add(-drop.by)), window.From), To: earlier(drop.at.Add(drop.by), window.To)}
+		around := audit.Span{From: audit.Later(wholeSecond(drop.at.Add(-drop.by)), window.From), To: audit.Earlier(drop.at.Add(drop.by), window.To)}
 		for piece := range pieces(around, drop.by/2) {
 			passes, closed, err := s.collect(ctx, piece)
 			if err != nil {
@@ -204,7 +204,7 @@ func drops(window planned, events map[int64]audit.Event) []drop {
 func pieces(span audit.Span, size time.Duration) iter.Seq[audit.Span] {
 	return func(yield func(audit.Span) bool) {
 		for from := span.From; from.Before(span.To); from = from.Add(size) {
-			if !yield(audit.Span{From: from, To: earlier(from.Add(size), span.To)}) {
+			if !yield(audit.Span{From: from, To: audit.Earlier(from.Add(size), span.To)}) {
 				return
 			}
 		}
@@ -321,17 +321,3 @@ func (p *passes) result() audit.ReadWindow {
 
 // wholeSecond cuts a time to the second: the portal takes no fractions.
 func wholeSecond(t time.Time) time.Time { return t.Truncate(time.Second) }
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
