@@ -16,6 +16,7 @@ SELECT
     $1::integer, $2::integer, unnest($3::integer[]),
     coalesce(nullif($4::timestamptz, '0001-01-01 00:00:00+00'), '-infinity'),
     coalesce(nullif($5::timestamptz, '0001-01-01 00:00:00+00'), '-infinity')
+ON CONFLICT (portal_id, group_key, account_key, valid_from) DO UPDATE SET valid_to = 'infinity'
 `
 
 type AddGroupMembersParams struct {
@@ -142,7 +143,9 @@ CROSS JOIN (
 ) AS s
 LEFT JOIN room_group AS o
     ON o.portal_id = $1::integer AND o.room_key = $2::integer AND o.group_key = n.group_key
-    AND o.valid_to = s.valid_from
+    AND o.valid_to = s.valid_from AND o.valid_from < o.valid_to
+ON CONFLICT (portal_id, room_key, group_key, valid_from) DO UPDATE SET
+    access = excluded.access, valid_to = 'infinity'
 `
 
 type AddRoomGroupsParams struct {
@@ -186,7 +189,9 @@ CROSS JOIN (
 ) AS s
 LEFT JOIN room_member AS o
     ON o.portal_id = $1::integer AND o.room_key = $2::integer AND o.account_key = n.account_key
-    AND o.valid_to = s.valid_from
+    AND o.valid_to = s.valid_from AND o.valid_from < o.valid_to
+ON CONFLICT (portal_id, room_key, account_key, valid_from) DO UPDATE SET
+    access = excluded.access, is_owner = excluded.is_owner, valid_to = 'infinity'
 `
 
 type AddRoomMembersParams struct {
@@ -199,7 +204,8 @@ type AddRoomMembersParams struct {
 	JoinedAfter time.Time
 }
 
-// Opens spans from valid_from on, of which year 1 is -infinity: Go has no other name for it. Somebody whose right only changed keeps the
+// Opens spans from valid_from on, of which year 1 is -infinity: Go has no other
+// name for it. A list that is read twice in one run may open a span anew. Somebody whose right only changed keeps the
 // start of their membership: that of the span which was just closed.
 func (q *Queries) AddRoomMembers(ctx context.Context, arg AddRoomMembersParams) error {
 	_, err := q.db.Exec(ctx, addRoomMembers,
@@ -216,7 +222,7 @@ func (q *Queries) AddRoomMembers(ctx context.Context, arg AddRoomMembersParams) 
 
 const closeGroupMembers = `-- name: CloseGroupMembers :exec
 UPDATE group_member
-SET valid_to = $1
+SET valid_to = greatest(valid_from, $1::timestamptz)
 WHERE portal_id = $2 AND group_key = $3 AND account_key = ANY($4::integer[]) AND valid_to = 'infinity'
 `
 
@@ -239,7 +245,7 @@ func (q *Queries) CloseGroupMembers(ctx context.Context, arg CloseGroupMembersPa
 
 const closeRoomGroups = `-- name: CloseRoomGroups :exec
 UPDATE room_group
-SET valid_to = $1
+SET valid_to = greatest(valid_from, $1::timestamptz)
 WHERE portal_id = $2 AND room_key = $3 AND group_key = ANY($4::integer[]) AND valid_to = 'infinity'
 `
 
@@ -262,7 +268,7 @@ func (q *Queries) CloseRoomGroups(ctx context.Context, arg CloseRoomGroupsParams
 
 const closeRoomMembers = `-- name: CloseRoomMembers :exec
 UPDATE room_member
-SET valid_to = $1
+SET valid_to = greatest(valid_from, $1::timestamptz)
 WHERE portal_id = $2 AND room_key = $3 AND account_key = ANY($4::integer[]) AND valid_to = 'infinity'
 `
 
@@ -299,7 +305,7 @@ FROM (
         AND o.room_key = $2
         AND c.action_id = 5085
         AND c.occurred_at > o.joined_after
-        AND c.occurred_at <= CASE WHEN o.joined_at = '-infinity' THEN r.members_since ELSE o.joined_at END
+        AND c.occurred_at <= CASE WHEN o.joined_at = '-infinity' THEN r.members_since ELSE o.joined_at END + INTERVAL '10 minutes'
     GROUP BY o.room_key, o.account_key, o.valid_from
 ) AS j
 WHERE m.portal_id = $1
@@ -314,7 +320,8 @@ type DateRoomMembersParams struct {
 }
 
 // Sets the start of memberships to the moment that the room's log tells: the
-// last adding of the person that lies within what the lists leave open.
+// last adding of the person that lies within what the lists leave open. A list
+// is read some minutes after the moment that it stands for.
 func (q *Queries) DateRoomMembers(ctx context.Context, arg DateRoomMembersParams) error {
 	_, err := q.db.Exec(ctx, dateRoomMembers, arg.PortalID, arg.RoomKey)
 	return err

@@ -66,11 +66,12 @@ WHERE portal_id = @portal_id AND room_key = @room_key AND valid_to = 'infinity';
 
 -- name: CloseRoomMembers :exec
 UPDATE room_member
-SET valid_to = @valid_to
+SET valid_to = greatest(valid_from, @valid_to::timestamptz)
 WHERE portal_id = @portal_id AND room_key = @room_key AND account_key = ANY(@account_keys::integer[]) AND valid_to = 'infinity';
 
 -- name: AddRoomMembers :exec
--- Opens spans from valid_from on, of which year 1 is -infinity: Go has no other name for it. Somebody whose right only changed keeps the
+-- Opens spans from valid_from on, of which year 1 is -infinity: Go has no other
+-- name for it. A list that is read twice in one run may open a span anew. Somebody whose right only changed keeps the
 -- start of their membership: that of the span which was just closed.
 INSERT INTO room_member (portal_id, room_key, account_key, valid_from, joined_at, joined_after, access, is_owner)
 SELECT
@@ -90,7 +91,9 @@ CROSS JOIN (
 ) AS s
 LEFT JOIN room_member AS o
     ON o.portal_id = @portal_id::integer AND o.room_key = @room_key::integer AND o.account_key = n.account_key
-    AND o.valid_to = s.valid_from;
+    AND o.valid_to = s.valid_from AND o.valid_from < o.valid_to
+ON CONFLICT (portal_id, room_key, account_key, valid_from) DO UPDATE SET
+    access = excluded.access, is_owner = excluded.is_owner, valid_to = 'infinity';
 
 -- name: ListOpenRoomGroups :many
 SELECT group_key, access
@@ -99,7 +102,7 @@ WHERE portal_id = @portal_id AND room_key = @room_key AND valid_to = 'infinity';
 
 -- name: CloseRoomGroups :exec
 UPDATE room_group
-SET valid_to = @valid_to
+SET valid_to = greatest(valid_from, @valid_to::timestamptz)
 WHERE portal_id = @portal_id AND room_key = @room_key AND group_key = ANY(@group_keys::integer[]) AND valid_to = 'infinity';
 
 -- name: AddRoomGroups :exec
@@ -118,7 +121,9 @@ CROSS JOIN (
 ) AS s
 LEFT JOIN room_group AS o
     ON o.portal_id = @portal_id::integer AND o.room_key = @room_key::integer AND o.group_key = n.group_key
-    AND o.valid_to = s.valid_from;
+    AND o.valid_to = s.valid_from AND o.valid_from < o.valid_to
+ON CONFLICT (portal_id, room_key, group_key, valid_from) DO UPDATE SET
+    access = excluded.access, valid_to = 'infinity';
 
 -- name: ListOpenGroupMembers :many
 SELECT account_key
@@ -127,7 +132,7 @@ WHERE portal_id = @portal_id AND group_key = @group_key AND valid_to = 'infinity
 
 -- name: CloseGroupMembers :exec
 UPDATE group_member
-SET valid_to = @valid_to
+SET valid_to = greatest(valid_from, @valid_to::timestamptz)
 WHERE portal_id = @portal_id AND group_key = @group_key AND account_key = ANY(@account_keys::integer[]) AND valid_to = 'infinity';
 
 -- name: AddGroupMembers :exec
@@ -135,7 +140,8 @@ INSERT INTO group_member (portal_id, group_key, account_key, valid_from, joined_
 SELECT
     @portal_id::integer, @group_key::integer, unnest(@account_keys::integer[]),
     coalesce(nullif(@valid_from::timestamptz, '0001-01-01 00:00:00+00'), '-infinity'),
-    coalesce(nullif(@joined_after::timestamptz, '0001-01-01 00:00:00+00'), '-infinity');
+    coalesce(nullif(@joined_after::timestamptz, '0001-01-01 00:00:00+00'), '-infinity')
+ON CONFLICT (portal_id, group_key, account_key, valid_from) DO UPDATE SET valid_to = 'infinity';
 
 -- name: SetRoomMembersRead :exec
 UPDATE room
@@ -158,7 +164,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: DateRoomMembers :exec
 -- Sets the start of memberships to the moment that the room's log tells: the
--- last adding of the person that lies within what the lists leave open.
+-- last adding of the person that lies within what the lists leave open. A list
+-- is read some minutes after the moment that it stands for.
 UPDATE room_member AS m
 SET valid_from = CASE WHEN m.valid_from = m.joined_at THEN j.joined_at ELSE m.valid_from END,
     joined_at = j.joined_at,
@@ -174,7 +181,7 @@ FROM (
         AND o.room_key = @room_key
         AND c.action_id = 5085
         AND c.occurred_at > o.joined_after
-        AND c.occurred_at <= CASE WHEN o.joined_at = '-infinity' THEN r.members_since ELSE o.joined_at END
+        AND c.occurred_at <= CASE WHEN o.joined_at = '-infinity' THEN r.members_since ELSE o.joined_at END + INTERVAL '10 minutes'
     GROUP BY o.room_key, o.account_key, o.valid_from
 ) AS j
 WHERE m.portal_id = @portal_id

@@ -156,7 +156,7 @@ var faults = map[string]func(*demoportal.Faults){
 	"garbled": func(f *demoportal.Faults) {
 		f.Garble = func(e world.Event) string {
 			if e.Title == "plan.docx" {
-				return `{"id": "?", "page": "https://portal.example.org/s/` + password + `"}`
+				return fmt.Sprintf(`{"id": "no. %d", "page": "https://portal.example.org/s/%s"}`, e.ID, password)
 			}
 			return ""
 		}
