@@ -310,6 +310,9 @@ func (s *Syncer) since(ctx context.Context) (time.Time, error) {
 	}
 	s.bottom = audit.Later(oldest, closed)
 	wish := s.opts.Since
+	if !wish.After(oldest) { // nothing is older: no wish at all
+		wish = time.Time{}
+	}
 	switch {
 	case floor.IsZero() && wish.IsZero():
 		return oldest, s.sink.SetFloor(ctx, oldest, true)

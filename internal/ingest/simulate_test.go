@@ -1,13 +1,17 @@
 package ingest_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"roompulse/internal/audit"
 	"roompulse/internal/demoportal"
@@ -29,7 +33,8 @@ func simulatedSeeds(t *testing.T) uint64 {
 
 // TestSimulate plays random histories of a portal against syncs at random
 // times: ties of more than a page, listed in any order and cut wrongly, late
-// events, faults, the audit option lost and back, the repeated hour. After a
+// events, faults, the audit option lost and back, a broken connection to the
+// database, the repeated hour. After a
 // last undisturbed sync the warehouse must be the truth. A failing seed
 // replays exactly: go test -run TestSimulate/seed=N ./internal/ingest
 func TestSimulate(t *testing.T) {
@@ -58,18 +63,20 @@ func simulate(t *testing.T, rng *rand.Rand) {
 	h := newHarness(t, w, begin)
 	ties := []demoportal.TieOrder{demoportal.Stable, demoportal.Shuffled, demoportal.CutWrongly}[rng.IntN(3)]
 	for h.now = begin.Add(time.Hour); h.now.Before(begin.Add(72 * time.Hour)); h.now = h.now.Add(time.Duration(rng.IntN(20*60)) * time.Minute) {
+		broken := false
 		h.portal.SetFaults(func(f *demoportal.Faults) {
 			f.Ties = ties
-			f.Audit = demoportal.AuditOn
-			f.Script = nil
+			f.Audit, f.Script, f.Before = demoportal.AuditOn, nil, nil
 			switch rng.IntN(6) {
 			case 0:
 				f.Audit = demoportal.AuditMissing
 			case 1:
 				f.Script = demoportal.RandomFaults(rng.Uint64(), 0.1, demoportal.ServerError, demoportal.Truncated, demoportal.CutConnection, demoportal.BadGateway)
+			case 2:
+				broken, f.Before = true, h.breakConnection(t, rng.Int64N(80))
 			}
 		})
-		if _, err := h.sync(t, ingest.Options{Parallel: 1 + rng.IntN(4)}); err != nil && !errors.Is(err, audit.ErrRefused) {
+		if _, err := h.sync(t, ingest.Options{Parallel: 1 + rng.IntN(4)}); err != nil && !errors.Is(err, audit.ErrRefused) && !broken {
 			t.Fatalf("sync at %s: %v", h.now, err)
 		}
 	}
@@ -78,6 +85,31 @@ func simulate(t *testing.T, rng *rand.Rand) {
 	h.mustSync(t)
 	h.checkTruth(t, year(2000), year(2100))
 	h.checkRollups(t)
+}
+
+// breakConnection ends the writer's connection to the database at the portal's
+// nth request, as a failing server or network would.
+func (h *harness) breakConnection(t *testing.T, nth int64) func(demoportal.Request) {
+	t.Helper()
+	url := h.conn.Config().ConnString()
+	var asked atomic.Int64
+	return func(demoportal.Request) {
+		if asked.Add(1) != nth {
+			return
+		}
+		conn, err := pgx.Connect(context.Background(), url)
+		if err == nil {
+			_, err = conn.Exec(context.Background(), `
+				SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
+				WHERE locktype = 'advisory' AND classid = 7301 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+		}
+		if err == nil {
+			err = conn.Close(context.Background())
+		}
+		if err != nil {
+			t.Errorf("break the connection: %v", err)
+		}
+	}
 }
 
 // play fills two and a half days with the acts of a few people in a few rooms.
