@@ -474,6 +474,52 @@ func (q *Queries) ListOpenRoomMembers(ctx context.Context, arg ListOpenRoomMembe
 	return items, nil
 }
 
+const listUnexplainedChanges = `-- name: ListUnexplainedChanges :many
+SELECT r.room_id, e.event_id, e.occurred_at
+FROM room AS r
+INNER JOIN audit_event AS e ON e.portal_id = r.portal_id AND e.room_key = r.room_key AND e.room_source = 2
+INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
+LEFT JOIN membership_change AS c ON c.portal_id = e.portal_id AND c.event_id = e.event_id
+WHERE r.portal_id = $1
+    AND r.listed_at IS NOT NULL AND r.deleted_at IS NULL AND NOT r.is_third_party
+    AND k.action_id = ANY($2::integer[])
+    AND c.event_id IS NULL
+ORDER BY r.room_id, e.occurred_at DESC, e.event_id DESC
+`
+
+type ListUnexplainedChangesParams struct {
+	PortalID  int32
+	ActionIDs []int32
+}
+
+type ListUnexplainedChangesRow struct {
+	RoomID     string
+	EventID    int64
+	OccurredAt time.Time
+}
+
+// Changes of members whose room's log has not been asked whom they concern,
+// newest first, of rooms that exist and have a log.
+func (q *Queries) ListUnexplainedChanges(ctx context.Context, arg ListUnexplainedChangesParams) ([]ListUnexplainedChangesRow, error) {
+	rows, err := q.db.Query(ctx, listUnexplainedChanges, arg.PortalID, arg.ActionIDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListUnexplainedChangesRow{}
+	for rows.Next() {
+		var i ListUnexplainedChangesRow
+		if err := rows.Scan(&i.RoomID, &i.EventID, &i.OccurredAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const setAccountsDeleted = `-- name: SetAccountsDeleted :execrows
 UPDATE account
 SET status = 3

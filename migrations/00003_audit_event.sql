@@ -29,6 +29,10 @@ CREATE INDEX audit_event_occurred_at ON audit_event USING brin (portal_id, occur
 -- title. Few distinct keys: about 7 bytes an event.
 CREATE INDEX audit_event_context ON audit_event (portal_id, context_key) WHERE room_source IN (0, 6, 7);
 
+-- Finds the changes of a room's members that its log has not explained yet. Few
+-- events are about a room as a whole.
+CREATE INDEX audit_event_about_room ON audit_event (portal_id, room_key) WHERE room_source = 2;
+
 COMMENT ON TABLE audit_event IS 'What a portal''s audit trail listed, each event once';
 COMMENT ON COLUMN audit_event.event_id IS 'The portal''s own id of the event';
 COMMENT ON COLUMN audit_event.occurred_at IS 'When the portal recorded the act, UTC by the portal''s clock; whole seconds on most portals';

@@ -79,14 +79,14 @@ CREATE TABLE membership_change (
     PRIMARY KEY (portal_id, event_id)
 );
 
-COMMENT ON TABLE membership_change IS 'Changes of members as the logs of rooms tell them; the audit event of the same id names the room only';
+COMMENT ON TABLE membership_change IS 'Changes of members as the logs of rooms tell them, for each event once asked; the audit event of the same id names the room only';
 COMMENT ON COLUMN membership_change.portal_id IS 'Portal of the room';
 COMMENT ON COLUMN membership_change.event_id IS 'Audit event of the change';
 COMMENT ON COLUMN membership_change.room_key IS 'Room';
 COMMENT ON COLUMN membership_change.occurred_at IS 'When, UTC';
 COMMENT ON COLUMN membership_change.action_id IS 'Action: 5075 right changed, 5084 removed, 5085 added, 5094, 5095, 5096 the same for groups, 5159 owner changed';
 COMMENT ON COLUMN membership_change.actor_id IS 'Account id of who did it';
-COMMENT ON COLUMN membership_change.account_id IS 'Account id of whom it concerns; null if it concerns a group';
+COMMENT ON COLUMN membership_change.account_id IS 'Account id of whom it concerns; null if it concerns a group, or if the log does not have the event';
 COMMENT ON COLUMN membership_change.group_id IS 'Id of the group it concerns; null if it concerns a person';
 
 -- +goose Down

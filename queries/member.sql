@@ -192,3 +192,17 @@ WHERE m.portal_id = @portal_id
 -- name: ListGroupIDs :many
 -- The groups that hold or held a right in a room.
 SELECT group_id FROM people_group WHERE portal_id = @portal_id ORDER BY group_id;
+
+-- name: ListUnexplainedChanges :many
+-- Changes of members whose room's log has not been asked whom they concern,
+-- newest first, of rooms that exist and have a log.
+SELECT r.room_id, e.event_id, e.occurred_at
+FROM room AS r
+INNER JOIN audit_event AS e ON e.portal_id = r.portal_id AND e.room_key = r.room_key AND e.room_source = 2
+INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
+LEFT JOIN membership_change AS c ON c.portal_id = e.portal_id AND c.event_id = e.event_id
+WHERE r.portal_id = @portal_id
+    AND r.listed_at IS NOT NULL AND r.deleted_at IS NULL AND NOT r.is_third_party
+    AND k.action_id = ANY(@action_ids::integer[])
+    AND c.event_id IS NULL
+ORDER BY r.room_id, e.occurred_at DESC, e.event_id DESC;

@@ -24,7 +24,8 @@ type Batch struct {
 	Rooms []RoomUpdate
 	// StaleTitles are titles for which earlier answers must be judged again.
 	StaleTitles []string
-	// LogsFrom tells since when the logs of rooms are needed, by room id.
+	// LogsFrom tells since when the logs of rooms are needed to find out in which of
+	// them events happened, by room id.
 	LogsFrom map[string]time.Time
 	// Late says that the span was complete before and has grown.
 	Late bool
@@ -49,7 +50,6 @@ func NewBatch(read audit.ReadWindow, logs map[int64]LogEvidence, rooms *Rooms) B
 		room, stale := rooms.Apply(news)
 		b.Rooms = append(b.Rooms, RoomUpdate{room, news.Renames})
 		b.StaleTitles = append(b.StaleTitles, stale...)
-		wantLog(b.LogsFrom, news.RoomID, news.MembersFrom)
 	}
 	if len(b.Rooms) > 0 {
 		b.judge(logs, rooms)

@@ -14,9 +14,6 @@ type News struct {
 	Created time.Time // zero unless the room was made
 	Deleted time.Time // zero unless the room was deleted
 	Renames []Rename
-	// MembersFrom is the time of the earliest change of members, zero if there
-	// is none. The events do not say whom they concern, the room's log does.
-	MembersFrom time.Time
 }
 
 // Gather sums up what the events tell of rooms. Only events about a room as a
@@ -42,9 +39,6 @@ func Gather(events []audit.Event, answers []Answer) []News {
 
 func (n *News) add(e audit.Event) {
 	action, _ := audit.LookupAction(e.Kind.ActionID)
-	if concernsSomebody(action.ID) && (n.MembersFrom.IsZero() || e.At.Before(n.MembersFrom)) {
-		n.MembersFrom = e.At
-	}
 	title, named := audit.Title(e.Context.String)
 	switch action.ID {
 	case audit.ActionRoomRenamed, audit.ActionAgentRenamed: // the context has the old title
@@ -60,15 +54,4 @@ func (n *News) add(e audit.Event) {
 	if named && isNewer(title, e.At, n.Title, n.TitleAt) {
 		n.Title, n.TitleAt = title, e.At
 	}
-}
-
-// concernsSomebody reports whether such an event is about a person or group
-// whom it does not name.
-func concernsSomebody(action int32) bool {
-	switch action {
-	case audit.ActionRoomUpdateAccessForUser, audit.ActionRoomRemoveUser, audit.ActionRoomCreateUser,
-		audit.ActionRoomGroupAdded, audit.ActionRoomUpdateGroupAccess, audit.ActionRoomGroupRemove, audit.ActionRoomChangeOwner:
-		return true
-	}
-	return false
 }

@@ -92,13 +92,9 @@ func (r *Rooms) WantLogs(logsFrom map[string]time.Time, a Answer, at time.Time) 
 		return
 	}
 	for _, room := range r.byTitle[a.RoomID] {
-		wantLog(logsFrom, room.ID, at)
-	}
-}
-
-func wantLog(logsFrom map[string]time.Time, roomID string, from time.Time) {
-	if known, ok := logsFrom[roomID]; !from.IsZero() && (!ok || from.Before(known)) {
-		logsFrom[roomID] = from
+		if known, ok := logsFrom[room.ID]; !ok || at.Before(known) {
+			logsFrom[room.ID] = at
+		}
 	}
 }
 

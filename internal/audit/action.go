@@ -88,6 +88,15 @@ const (
 	ActionRoomChangeOwner         int32 = 5159
 )
 
+// ConcerningSomebody returns the actions on a room that are about a person or a
+// group whom their event does not name; the room's log does.
+func ConcerningSomebody() []int32 {
+	return []int32{
+		ActionRoomUpdateAccessForUser, ActionRoomRemoveUser, ActionRoomCreateUser,
+		ActionRoomGroupAdded, ActionRoomUpdateGroupAccess, ActionRoomGroupRemove, ActionRoomChangeOwner,
+	}
+}
+
 // Numbers of the action types and products that unknown actions are judged by
 // (the enums of DocSpace 3.7).
 const (

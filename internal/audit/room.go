@@ -145,6 +145,12 @@ func Title(context string) (title string, ok bool) {
 // is longer is none, and would be too long for an index.
 const maxTitle = 1000
 
+// RoomEvent is an event about a room.
+type RoomEvent struct {
+	ID int64
+	At time.Time
+}
+
 // LogState is how far a room's log has been read. Unknown times are zero.
 type LogState struct {
 	RoomID      string

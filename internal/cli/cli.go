@@ -30,6 +30,13 @@ const (
 	exitLocked     = 5
 )
 
+const environment = `ENVIRONMENT:
+   DOCSPACE_API_HOST  the portal, such as acme.onlyoffice.com
+   DOCSPACE_API_KEY   its API key; or DOCSPACE_API_KEY_FILE, a file that holds it
+   DATABASE_URL       the PostgreSQL database, or DATABASE_URL_FILE; without it a private server is started
+   ROOMPULSE_...      values of flags, named after them: see the help of each command
+`
+
 const exitCodes = `EXIT CODES:
    0  done
    1  failed, or interrupted
@@ -101,7 +108,7 @@ func oneLine(err error) string {
 func (a *app) command() *cli.App {
 	root := &cli.App{
 		Name:                 "roompulse",
-		Usage:                "tells who in a DocSpace room is not there any more, and what that rests on",
+		Usage:                "find out who in a DocSpace room is not there any more, and what that rests on",
 		UsageText:            "roompulse COMMAND [OPTIONS]",
 		Version:              a.version,
 		Writer:               a.stdout,
@@ -112,7 +119,7 @@ func (a *app) command() *cli.App {
 			a.migrateCommand(), a.dbCommand(), a.demoCommand(), a.helpCommand(),
 		},
 		Flags:                 []cli.Flag{cli.HelpFlag}, // cli adds it only along with a help command of its own
-		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitCodes,
+		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + environment + "\n" + exitCodes,
 		// cli would exit the process by itself, before deferred work is done.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,

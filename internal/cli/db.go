@@ -14,11 +14,11 @@ import (
 func (a *app) dbCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "db",
-		Usage: "the private PostgreSQL server, which is used when DATABASE_URL is not set",
+		Usage: "run the private PostgreSQL server, which is used when DATABASE_URL is not set",
 		Subcommands: []*cli.Command{
-			{Name: "start", Usage: "start it, unless it runs", Action: a.dbStart},
-			{Name: "stop", Usage: "stop it; the next command that needs it starts it again", Action: a.dbStop},
-			{Name: "status", Usage: "say whether it runs, and where its data are", Action: a.dbStatus},
+			{Name: "start", Usage: "start the private server, unless it runs", Action: a.dbStart},
+			{Name: "stop", Usage: "stop the private server; the next command that needs it starts it again", Action: a.dbStop},
+			{Name: "status", Usage: "say whether the private server runs, and where its data are", Action: a.dbStatus},
 			{Name: "url", Usage: "print the URL of the database in use, for other programs", Action: a.dbURL},
 			{Name: "psql", Usage: "open psql on the database in use", ArgsUsage: "[-- ARGUMENTS OF PSQL]", Action: a.dbPsql},
 		},

@@ -13,9 +13,9 @@ import (
 func (a *app) gapCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "gap",
-		Usage: "spans of time that sync could not complete",
+		Usage: "list the spans of time that sync could not complete, or accept them",
 		Subcommands: []*cli.Command{
-			{Name: "list", Usage: "list them", Flags: []cli.Flag{portalFlag}, Action: a.gapList},
+			{Name: "list", Usage: "list the gaps, and what becomes of each", Flags: []cli.Flag{portalFlag}, Action: a.gapList},
 			{
 				Name:  "accept",
 				Usage: "judge members in spite of a gap: reports go on printing it, but it makes nobody unknown",

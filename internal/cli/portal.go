@@ -9,13 +9,13 @@ import (
 func (a *app) portalCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "portal",
-		Usage: "the portals of the warehouse",
+		Usage: "list the portals in the database, or rename one",
 		Subcommands: []*cli.Command{
+			{Name: "list", Usage: "list the portals that have been synced", Action: a.portalList},
 			{
 				Name: "rename", Usage: "give a portal that has moved its new host; its data stay", ArgsUsage: "OLD NEW",
 				Action: a.portalRename,
 			},
-			{Name: "list", Usage: "list the portals that have been synced", Action: a.portalList},
 		},
 	}
 }

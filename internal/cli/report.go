@@ -182,5 +182,5 @@ func (a *app) endReport(c *cli.Context, format report.Format, notices []string, 
 }
 
 func (a *app) reportOptions() report.Options {
-	return report.Options{Width: terminalWidth(a.stdout), Color: isTerminal(a.stdout) && os.Getenv("NO_COLOR") == ""}
+	return report.Options{Width: terminalWidth(a.stdout), Color: isTerminal(a.stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }

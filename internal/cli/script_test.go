@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +24,6 @@ import (
 
 	"roompulse/internal/demoportal"
 	"roompulse/internal/demoportal/world"
-	"roompulse/internal/demoportal/worldgen"
 	"roompulse/internal/testkit/pgtest"
 )
 
@@ -35,7 +33,8 @@ const password = "s3cret"
 // stage is what a script plays on: a database and simulated portals.
 type stage struct {
 	tb       testing.TB
-	database string // URL of the script's own database
+	database string    // URL of the script's own database
+	conn     *pgx.Conn // to it, nil before it is needed
 	now      atomic.Pointer[time.Time]
 	portal   *demoportal.Portal // the newest
 	server   *httptest.Server
@@ -65,6 +64,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"sql":      runSQL,
 	"dump":     writeDump,
 	"fails":    fails,
+	"ends":     ends,
 	"shape":    writeShape,
 	"portable": writePortable,
 }
@@ -79,19 +79,24 @@ func try(ts *testscript.TestScript, neg bool, what string, err error) {
 	ts.Check(err)
 }
 
-// fails CODE ARG... runs roompulse, which must end with the exit code and one
-// line on stderr, print nothing on stdout and no secret, and leave the database as it is.
-func fails(ts *testscript.TestScript, neg bool, args []string) {
-	s := stageOf(ts)
+// ends CODE ARG... runs roompulse, which must end with the exit code.
+func ends(ts *testscript.TestScript, neg bool, args []string) {
 	code, err := strconv.Atoi(args[0])
-	try(ts, neg, "fails", err)
-	before, err := s.dump()
-	ts.Check(err)
+	try(ts, neg, "ends", err)
 	err = ts.Exec("roompulse", args[1:]...)
-	exit, _ := errors.AsType[*exec.ExitError](err)
-	if exit.ExitCode() != code {
+	exit, failed := errors.AsType[*exec.ExitError](err)
+	if err != nil && !failed || failed && exit.ExitCode() != code || !failed && code != 0 {
 		ts.Fatalf("roompulse ends with %v, not with %d", err, code)
 	}
+}
+
+// fails CODE ARG... is ends for what cannot be done: there is one line on
+// stderr, nothing on stdout and no secret, and the database is left as it is.
+func fails(ts *testscript.TestScript, neg bool, args []string) {
+	s := stageOf(ts)
+	before, err := s.dump()
+	ts.Check(err)
+	ends(ts, neg, args)
 	stdout, stderr := ts.ReadFile("stdout"), ts.ReadFile("stderr")
 	switch {
 	case stdout != "":
@@ -108,7 +113,7 @@ func fails(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// portal start [small|busy|sample]
+// portal start [small|other]
 // portal stop|html|mend
 // portal fault NAME
 // portal hang; portal await
@@ -169,10 +174,9 @@ func (s *stage) startPortal(name string) {
 	switch name {
 	case "", "small":
 		w = smallWorld()
-	case "busy":
-		w = worldgen.New(worldgen.Config{Seed: 1, Events: 4000, Days: 90, End: noon.Add(-time.Hour)})
-	case "sample":
-		w, options.SampleShape = smallWorld(), true
+	case "other":
+		w = world.New(world.Config{Created: noon.AddDate(0, -1, 0), Owner: world.Person{ID: "user-olga", First: "Olga", Last: "Petrova"}})
+		w.At(noon.AddDate(0, 0, -1), w.Owner()).CreateRoom(world.RoomSpec{Title: "Somewhere else"})
 	}
 	s.portal = demoportal.New(w, options)
 	s.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -214,14 +218,15 @@ func setClock(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(clockVariable, args[0])
 }
 
-// database empty|locked: another database for the script, with nothing in it,
-// or one that takes no password.
+// database empty|migrated|locked: another database for the script, with nothing
+// in it, or without rows, or one that takes no password.
 func setDatabase(ts *testscript.TestScript, neg bool, args []string) {
 	s := stageOf(ts)
 	var err error
 	switch args[0] {
-	case "empty":
-		s.database = pgtest.Empty(s.tb)
+	case "empty", "migrated":
+		create := map[string]func(testing.TB) string{"empty": pgtest.Empty, "migrated": pgtest.New}[args[0]]
+		s.database, s.conn = create(s.tb), nil
 		ts.Setenv("DATABASE_URL", s.database)
 	case "locked":
 		var address string
@@ -236,6 +241,7 @@ func setDatabase(ts *testscript.TestScript, neg bool, args []string) {
 
 // refusePasswords serves PostgreSQL's protocol up to the password, which is wrong.
 func refusePasswords(tb testing.TB) (address string, err error) {
+	tb.Helper()
 	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -274,13 +280,15 @@ func runSQL(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func (s *stage) query(sql string, row func(values []any)) error {
-	ctx := context.WithoutCancel(s.tb.Context()) // also used when the script is over
-	conn, err := pgx.Connect(ctx, s.database)
-	if err != nil {
-		return err
+	ctx := s.tb.Context()
+	if s.conn == nil {
+		conn, err := pgx.Connect(ctx, s.database)
+		if err != nil {
+			return err
+		}
+		s.conn = conn
 	}
-	defer conn.Close(ctx)
-	rows, err := conn.Query(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+	rows, err := s.conn.Query(ctx, sql, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return err
 	}

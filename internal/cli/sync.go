@@ -34,7 +34,7 @@ func (a *app) syncCommand() *cli.Command {
 		Description: "Needs DOCSPACE_API_KEY or DOCSPACE_API_KEY_FILE. The first run goes back to the oldest event that the portal has.\n" +
 			"It may be broken off and started again at any time: what is complete is not read twice.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "portal", Usage: "`HOST` of the portal", EnvVars: []string{"DOCSPACE_API_HOST"}},
+			&cli.StringFlag{Name: "portal", Usage: "`HOST` of the portal, such as acme.onlyoffice.com", EnvVars: []string{"DOCSPACE_API_HOST"}},
 			&cli.StringFlag{Name: "since", Usage: "go back to `T` only (2026-01-31, 2026-01-31T08:00 or RFC 3339; UTC without an offset)"},
 			&cli.StringFlag{
 				Name:  "after-restore",

@@ -86,6 +86,11 @@ type Sink interface {
 	PendingLogs(ctx context.Context, events []audit.Event) (map[int64]attribution.LogEvidence, error)
 	LogStates(ctx context.Context) ([]audit.LogState, error)
 	ApplyLog(ctx context.Context, roomID string, entries []audit.LogEntry) (confirmed, contradicted int64, err error)
+	// UnexplainedChanges are the changes of members for which the room's log has
+	// not been asked, by room, newest first.
+	UnexplainedChanges(ctx context.Context) (map[string][]audit.RoomEvent, error)
+	// SetChangesAsked notes that the room's log has been asked for the changes.
+	SetChangesAsked(ctx context.Context, roomID string, changes []audit.RoomEvent) error
 	SetLogRead(ctx context.Context, roomID string, span audit.Span) error
 	SetLogRefused(ctx context.Context, roomID string, at time.Time) error
 	JudgeStale(ctx context.Context, judge func(audit.Event) attribution.Answer) error

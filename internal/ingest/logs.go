@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,10 +21,11 @@ const (
 	confirmShare = 4
 )
 
-// readLogs reads logs of rooms: first those without which events of a room are
-// not understood (who was added, which of two rooms of one title), then, once
-// a day and within a quarter of the run's requests, the others, those unread longest first.
+// readLogs reads logs of rooms: first to learn in which of the rooms with one
+// title events happened, then whom changes of members concern, then, once a day
+// and within a quarter of the run's requests, all others, those unread longest first.
 func (s *Syncer) readLogs(ctx context.Context) error {
+	s.tell("logs")
 	budget := s.source.Traffic().Requests / confirmShare
 	states, err := s.sink.LogStates(ctx)
 	if err != nil {
@@ -42,6 +44,9 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 		}
 	}
 	if err := parallel(ctx, s.opts.Parallel, wanted, s.readLog); err != nil {
+		return err
+	}
+	if err := s.explainChanges(ctx); err != nil {
 		return err
 	}
 	if !s.due(taskLogs, time.Time{}) {
@@ -98,6 +103,45 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 		read.From = audit.Earlier(read.From, r.state.From)
 	}
 	return put(func(ctx context.Context) error { return s.sink.SetLogRead(ctx, id, read) })
+}
+
+// explainChanges asks the logs of rooms whom changes of members concern. It asks
+// only for the pages that have them: a page that begins at the newest change
+// not explained yet explains all that are on it.
+func (s *Syncer) explainChanges(ctx context.Context) error {
+	changes, err := s.sink.UnexplainedChanges(ctx)
+	if err != nil {
+		return err
+	}
+	rooms := slices.Sorted(maps.Keys(changes))
+	return parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put putFunc) error {
+		for left, start := changes[id], 0; len(left) > 0; {
+			page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
+			if err != nil && s.isOnlyOne(ctx, err) {
+				s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
+				break
+			}
+			if err != nil {
+				return err
+			}
+			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries) }); err != nil {
+				return err
+			}
+			start += page.Rows
+			if page.Rows == 0 || start >= page.Total {
+				break // the log has no more, and what it lacks it will not get
+			}
+			oldest := left[0].At
+			for _, e := range page.Entries {
+				oldest = audit.Earlier(oldest, e.At)
+			}
+			if oldest.Before(left[0].At) { // else the page is full of one second: the next one goes on
+				left = slices.DeleteFunc(slices.Clone(left), func(c audit.RoomEvent) bool { return c.At.After(oldest) })
+				start = 0
+			}
+		}
+		return put(func(ctx context.Context) error { return s.sink.SetChangesAsked(ctx, id, changes[id]) })
+	})
 }
 
 func (s *Syncer) applyLog(ctx context.Context, roomID string, entries []audit.LogEntry) error {

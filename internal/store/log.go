@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,6 +29,46 @@ func (w *Writer) LogStates(ctx context.Context) ([]audit.LogState, error) {
 		})
 	}
 	return states, nil
+}
+
+// UnexplainedChanges returns the changes of members for which the room's log has
+// not been asked, by room, newest first.
+func (w *Writer) UnexplainedChanges(ctx context.Context) (map[string][]audit.RoomEvent, error) {
+	rows, err := w.q.ListUnexplainedChanges(ctx, db.ListUnexplainedChangesParams{
+		PortalID: w.Portal.ID, ActionIDs: audit.ConcerningSomebody(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read unexplained changes of members: %w", err)
+	}
+	changes := map[string][]audit.RoomEvent{}
+	for _, row := range rows {
+		changes[row.RoomID] = append(changes[row.RoomID], audit.RoomEvent{ID: row.EventID, At: row.OccurredAt.UTC()})
+	}
+	return changes, nil
+}
+
+// SetChangesAsked records that the room's log has been asked for the changes, and
+// dates memberships by what it said. Changes that it does not have are not
+// asked for again.
+func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []audit.RoomEvent) error {
+	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		key, err := w.roomKey(ctx, q, roomID)
+		if err != nil {
+			return err
+		}
+		unknown := make(map[int64]audit.LogEntry, len(changes))
+		for _, c := range changes {
+			unknown[c.ID] = audit.LogEntry{At: c.At}
+		}
+		if err := w.addMembershipChanges(ctx, q, key, unknown); err != nil {
+			return err
+		}
+		return q.DateRoomMembers(ctx, db.DateRoomMembersParams{PortalID: w.Portal.ID, RoomKey: key})
+	})
+	if err != nil {
+		return fmt.Errorf("record that the log of room %s was asked: %w", roomID, err)
+	}
+	return nil
 }
 
 // SetLogRead records that the room's log has been read for the span.
@@ -81,7 +122,7 @@ func (w *Writer) ApplyLog(ctx context.Context, roomID string, entries []audit.Lo
 		if err != nil {
 			return err
 		}
-		if err := w.addMembershipChanges(ctx, q, key, byID); err != nil {
+		if err := w.addMembershipChanges(ctx, q, key, concerning(byID)); err != nil {
 			return err
 		}
 		pending := make([]int64, 0, len(byID))
@@ -147,6 +188,13 @@ func (w *Writer) PendingLogs(ctx context.Context, events []audit.Event) (map[int
 	return logs, nil
 }
 
+// concerning returns the entries that name a person or a group.
+func concerning(entries map[int64]audit.LogEntry) map[int64]audit.LogEntry {
+	entries = maps.Clone(entries)
+	maps.DeleteFunc(entries, func(_ int64, e audit.LogEntry) bool { return e.AccountID == "" && e.GroupID == "" })
+	return entries
+}
+
 func isJoinOrLeave(action int32) bool {
 	return action == audit.ActionRoomCreateUser || action == audit.ActionRoomRemoveUser
 }
@@ -156,9 +204,6 @@ func ownMembership(e audit.LogEntry) bool { return e.AccountID != "" && e.Accoun
 func (w *Writer) addMembershipChanges(ctx context.Context, q *db.Queries, room int32, entries map[int64]audit.LogEntry) error {
 	arg := db.AddMembershipChangesParams{PortalID: w.Portal.ID, RoomKey: room}
 	for id, e := range entries {
-		if e.AccountID == "" && e.GroupID == "" {
-			continue
-		}
 		arg.EventIDs = append(arg.EventIDs, id)
 		arg.Occurred = append(arg.Occurred, e.At)
 		arg.ActionIDs = append(arg.ActionIDs, e.ActionID)
