@@ -141,10 +141,11 @@ type Syncer struct {
 	rooms *attribution.Rooms
 	until time.Time
 	// bottom is where questions to the portal end: nothing older is asked for.
-	bottom time.Time
-	tasks  map[string]time.Time
-	calls  calls
-	result audit.RunResult
+	bottom  time.Time
+	earlier audit.Traffic // of the source before this run
+	tasks   map[string]time.Time
+	calls   calls
+	result  audit.RunResult
 	// progress is what was last told.
 	progress Progress
 }
@@ -160,6 +161,7 @@ func New(source Source, sink Sink, opts Options) *Syncer {
 // means that all was done that can be done.
 func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
 	began := time.Now()
+	s.earlier = s.source.Traffic()
 	now, err := s.source.Now(ctx)
 	if err != nil {
 		now, err = s.opts.Now().UTC(), fmt.Errorf("ask the portal for its time: %w", err)
@@ -266,9 +268,18 @@ func (s *Syncer) releaseQuarantined(ctx context.Context) error {
 	return err
 }
 
+// traffic is what this run has asked of the portal.
+func (s *Syncer) traffic() audit.Traffic {
+	total := s.source.Traffic()
+	return audit.Traffic{
+		Requests: total.Requests - s.earlier.Requests, Retries: total.Retries - s.earlier.Retries,
+		Throttled: total.Throttled - s.earlier.Throttled,
+	}
+}
+
 // finish sums the run up.
 func (s *Syncer) finish(ctx context.Context, at time.Time, err error) {
-	traffic := s.source.Traffic()
+	traffic := s.traffic()
 	s.result.FinishedAt = at
 	s.result.Requests, s.result.Retries, s.result.Throttled = int32(traffic.Requests), int32(traffic.Retries), int32(traffic.Throttled) //nolint:gosec // no run sends 2^31 requests
 	switch {

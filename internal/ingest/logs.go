@@ -16,8 +16,8 @@ const (
 	// logChunk is how many entries of a room are stored at once: each time the
 	// days that they touch are counted anew.
 	logChunk = 2000
-	// confirmShare bounds what is spent on logs that nothing calls for, in
-	// requests per request for windows: they only confirm what titles say.
+	// confirmShare bounds what is spent on logs when nothing calls for them: to a
+	// quarter of the run's other requests. They only confirm what titles say.
 	confirmShare = 4
 )
 
@@ -26,7 +26,7 @@ const (
 // and within a quarter of the run's requests, all others, those unread longest first.
 func (s *Syncer) readLogs(ctx context.Context) error {
 	s.tell("logs")
-	budget := s.source.Traffic().Requests / confirmShare
+	before := s.traffic().Requests
 	states, err := s.sink.LogStates(ctx)
 	if err != nil {
 		return err
@@ -52,9 +52,8 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 	if !s.due(taskLogs, time.Time{}) {
 		return nil
 	}
-	spent := s.source.Traffic().Requests
 	err = parallel(ctx, s.opts.Parallel, others, func(ctx context.Context, r logRead, put putFunc) error {
-		if s.source.Traffic().Requests-spent >= budget {
+		if s.traffic().Requests-before >= before/confirmShare {
 			return nil
 		}
 		return s.readLog(ctx, r, put)
