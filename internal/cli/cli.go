@@ -68,15 +68,12 @@ func (a *app) run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case ctx.Err() == nil:
-		fmt.Fprintf(a.stderr, "roompulse: %s\n", oneLine(err))
-		return exitCode(err)
-	case errors.Is(err, context.Canceled):
+	case interrupted(ctx): // and that broke whatever is in err
 		fmt.Fprintln(a.stderr, "roompulse: interrupted")
-	default: // what went wrong on the way out, if it is not what the interruption itself broke
-		fmt.Fprintf(a.stderr, "roompulse: interrupted: %s\n", oneLine(err))
+		return exitFailed
 	}
-	return exitFailed
+	fmt.Fprintf(a.stderr, "roompulse: %s\n", oneLine(err))
+	return exitCode(err)
 }
 
 func exitCode(err error) int {

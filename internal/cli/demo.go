@@ -57,7 +57,13 @@ func (a *app) demo(ctx context.Context, events int, seed uint64) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
+	defer func() {
+		stopErr := stop()
+		if stopErr != nil && interrupted(ctx) { // then errors are not told otherwise
+			a.step("%s", oneLine(stopErr))
+		}
+		err = errors.Join(err, stopErr)
+	}()
 	st, err := store.Open(ctx, url)
 	if err != nil {
 		return err

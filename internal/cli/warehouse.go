@@ -40,12 +40,15 @@ func (a *app) warehouse(ctx context.Context, log *slog.Logger) (st *store.Store,
 
 // readyWarehouse opens a database whose schema is this version's.
 func (a *app) readyWarehouse(ctx context.Context) (*store.Store, error) {
-	st, _, err := a.warehouse(ctx, a.logger(false))
+	st, private, err := a.warehouse(ctx, a.logger(false))
 	if err != nil {
 		return nil, err
 	}
 	if err := st.CheckSchema(ctx); err != nil {
 		st.Close()
+		if private && errors.Is(err, store.ErrNotMigrated) { // sync migrates it by itself
+			return nil, errors.New("the private database has nothing for this version yet: run `roompulse sync`")
+		}
 		return nil, err
 	}
 	return st, nil

@@ -2,6 +2,7 @@ package docspace
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -142,6 +143,23 @@ func TestMembersDeletedSince(t *testing.T) {
 		`{"access":1,"sharedTo":{"id":"` + anna + `","displayName":"Anna"},"isOwner":true,"subjectType":0}],"count":3,"total":3}`)})
 	got, err := c.Members(t.Context(), "812")
 	if err != nil || len(got.Grants) != 1 || len(got.Accounts) != 1 || c.Traffic().Requests != 1 {
+		t.Errorf("%+v, %v, %+v", got, err, c.Traffic())
+	}
+}
+
+// An owner with a right of their own stands in the list twice, and is the owner.
+func TestMembersOwnerListedTwice(t *testing.T) {
+	t.Parallel()
+	entry := func(id string, access int, owner bool) string {
+		return fmt.Sprintf(`{"access":%d,"sharedTo":{"id":%q,"displayName":"x"},"isOwner":%t,"subjectType":0}`, access, id, owner)
+	}
+	c := newClient(t, Config{Transport: answer(`{"response":[` + entry(chloe, 1, true) + `,` + entry(anna, 10, false) + `,` +
+		entry(chloe, 10, false) + `],"count":3,"total":3}`)})
+	got, err := c.Members(t.Context(), "812")
+	want := []audit.Grant{
+		{AccountID: chloe, Access: audit.AccessOwner, Owner: true}, {AccountID: anna, Access: audit.AccessEditor},
+	}
+	if err != nil || !reflect.DeepEqual(got.Grants, want) || len(got.Accounts) != 2 || c.Traffic().Requests != 1 {
 		t.Errorf("%+v, %v, %+v", got, err, c.Traffic())
 	}
 }

@@ -143,10 +143,13 @@ func (g grant) holder() (user, group *subject) {
 	return nil, nil
 }
 
-// key tells entries apart. People deleted since all bear the same id.
+// key tells entries apart. People deleted since all bear the same id. The owner
+// stands in front of the list and may have a right of their own further down.
 func (g grant) key() string {
 	user, group := g.holder()
 	switch {
+	case user != nil && g.IsOwner:
+		return "owner"
 	case user != nil && audit.IsPerson(string(user.ID)):
 		return "user " + string(user.ID)
 	case group != nil:
@@ -173,11 +176,15 @@ func (c *Client) Members(ctx context.Context, roomID string) (audit.MemberList, 
 		return audit.MemberList{}, err
 	}
 	list := audit.MemberList{Readable: len(grants) > 0}
+	owner := "" // known before the users are: "owner" sorts before "user"
 	for _, g := range grants {
 		entry := audit.Grant{Access: audit.Access(max(0, accesses.short(g.Access))), Owner: g.IsOwner}
 		switch user, group := g.holder(); {
-		case user != nil && audit.IsPerson(string(user.ID)):
+		case user != nil && audit.IsPerson(string(user.ID)) && string(user.ID) != owner:
 			entry.AccountID = string(user.ID)
+			if g.IsOwner {
+				owner = entry.AccountID
+			}
 			list.Accounts = append(list.Accounts, user.account())
 		case group != nil && group.ID != "":
 			entry.GroupID = string(group.ID)

@@ -164,7 +164,7 @@ func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
 	s.earlier = s.source.Traffic()
 	now, err := s.source.Now(ctx)
 	if err != nil {
-		now, err = s.opts.Now().UTC(), fmt.Errorf("ask the portal for its time: %w", err)
+		now = s.opts.Now().UTC()
 	} else {
 		s.until = s.end(ctx, now)
 	}
@@ -238,7 +238,7 @@ func (s *Syncer) run(ctx context.Context) error {
 		return fmt.Errorf("read logs of rooms: %w", err)
 	}
 	if s.result.Quarantined > 0 {
-		return fmt.Errorf("%w: %d items of the audit trail were not understood and are in quarantine", ErrIncomplete, s.result.Quarantined)
+		return fmt.Errorf("%w: new in quarantine, not understood: %d of the audit trail's items", ErrIncomplete, s.result.Quarantined)
 	}
 	return nil
 }
