@@ -97,14 +97,14 @@ func (h *harness) breakConnection(t *testing.T, nth int64) func(demoportal.Reque
 		if asked.Add(1) != nth {
 			return
 		}
-		conn, err := pgx.Connect(context.Background(), url)
+		conn, err := pgx.Connect(context.WithoutCancel(t.Context()), url)
 		if err == nil {
-			_, err = conn.Exec(context.Background(), `
+			_, err = conn.Exec(context.WithoutCancel(t.Context()), `
 				SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
 				WHERE locktype = 'advisory' AND classid = 7301 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 		}
 		if err == nil {
-			err = conn.Close(context.Background())
+			err = conn.Close(context.WithoutCancel(t.Context()))
 		}
 		if err != nil {
 			t.Errorf("break the connection: %v", err)
