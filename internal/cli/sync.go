@@ -49,7 +49,7 @@ func (a *app) syncCommand() *cli.Command {
 			&cli.BoolFlag{Name: "verbose", Usage: "log every window"},
 		},
 		Action: func(c *cli.Context) error {
-			opts, err := readSyncOptions(c)
+			opts, err := readSyncOptions(c, a.now())
 			if err != nil {
 				return err
 			}
@@ -58,7 +58,17 @@ func (a *app) syncCommand() *cli.Command {
 	}
 }
 
-func readSyncOptions(c *cli.Context) (opts syncOptions, err error) {
+// pastTime reads a time that must have come: a typing error in a year would
+// otherwise close the warehouse until then.
+func pastTime(now time.Time, flag, value string) (time.Time, error) {
+	t, err := audit.ParseTime(flag, value, time.UTC)
+	if err == nil && t.After(now) {
+		return t, audit.Usagef("%s %s is in the future: give a time that has passed", flag, value)
+	}
+	return t, err
+}
+
+func readSyncOptions(c *cli.Context, now time.Time) (opts syncOptions, err error) {
 	opts.portal = config.Portal{
 		Host: c.String("portal"), AllowHTTP: allowHTTP(),
 		MaxRequestsPerMinute: c.Int("max-requests-per-minute"), MaxParallel: c.Int("max-parallel"),
@@ -70,12 +80,12 @@ func readSyncOptions(c *cli.Context) (opts syncOptions, err error) {
 		return opts, err
 	}
 	if since := c.String("since"); since != "" {
-		if opts.since, err = audit.ParseTime("--since", since, time.UTC); err != nil {
+		if opts.since, err = pastTime(now, "--since", since); err != nil {
 			return opts, err
 		}
 	}
 	if restored := c.String("after-restore"); restored != "" {
-		if opts.restoredAt, err = audit.ParseTime("--after-restore", restored, time.UTC); err != nil {
+		if opts.restoredAt, err = pastTime(now, "--after-restore", restored); err != nil {
 			return opts, err
 		}
 	}

@@ -138,15 +138,10 @@ func unknownText(because UnknownBecause) string {
 // writeUnknown says what would tell of those who are unknown.
 func writeUnknown(p printer, r *InactiveReport) {
 	counts := make(map[UnknownBecause]int)
-	var room, account string // of the first with unresolved events
-	for _, rm := range r.Rooms {
-		for _, m := range rm.Inactive {
-			if m.UnknownBecause == nil {
-				continue
-			}
-			counts[*m.UnknownBecause]++
-			if *m.UnknownBecause == UnresolvedEvents && account == "" {
-				room, account = rm.ID, m.AccountID
+	for _, room := range r.Rooms {
+		for _, m := range room.Inactive {
+			if m.UnknownBecause != nil {
+				counts[*m.UnknownBecause]++
 			}
 		}
 	}
@@ -155,26 +150,12 @@ func writeUnknown(p printer, r *InactiveReport) {
 			unknownText(IncompleteData), n, strings.Join(mend(r.coverage, r.query.Window, r.query.Now), "; ")))
 	}
 	if n := counts[UnresolvedEvents]; n > 0 {
-		p.prose("  ", "", fmt.Sprintf("%s (%d): events in some room of that title may be theirs; to see them, such as", unknownText(UnresolvedEvents), n))
-		// Not wrapped: it is to be copied.
-		p.line(fmt.Sprintf("    roompulse explain --from %s --to %s --room %s --account %s",
-			r.query.Window.From.UTC().Format(time.RFC3339Nano), r.query.Window.To.UTC().Format(time.RFC3339Nano), word(room), word(account)))
+		p.prose("  ", "", fmt.Sprintf("%s (%d): they did something in a room of that title; other rooms had it too, and DocSpace does not say which of them it was",
+			unknownText(UnresolvedEvents), n))
 	}
 	if len(counts) > 0 {
 		p.line("")
 	}
-}
-
-// word quotes an id as a word of a command line, if it needs that.
-func word(s string) string {
-	s = plain(s)
-	safe := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.@", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 var inactiveColumns = []column{
