@@ -84,7 +84,7 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, ingest.ErrIncomplete), errors.Is(err, errIncomplete):
 		return exitIncomplete
-	case errors.Is(err, store.ErrPortalMoved), errors.Is(err, audit.ErrNothingComplete):
+	case errors.Is(err, store.ErrPortalMoved):
 		return exitUsage
 	}
 	if _, ok := errors.AsType[audit.UsageError](err); ok {

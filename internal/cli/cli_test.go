@@ -23,7 +23,7 @@ func TestExitCode(t *testing.T) {
 		{errors.New("the disk is full"), 1},
 		{audit.Usagef("--last 3m"), 2},
 		{store.ErrPortalMoved, 2},
-		{audit.ErrNothingComplete, 2},
+		{audit.ErrNothingComplete, 1},
 		{ingest.ErrIncomplete, 3},
 		{errIncomplete, 3},
 		{audit.ErrRefused, 4},

@@ -289,7 +289,8 @@ func (s *Syncer) finish(ctx context.Context, at time.Time, err error) {
 	case errors.Is(err, ErrIncomplete):
 		s.result.Outcome = audit.RunIncomplete
 	case ctx.Err() != nil:
-		s.result.Outcome = audit.RunInterrupted
+		s.result.Outcome, s.result.Error = audit.RunInterrupted, "told to stop"
+		return
 	case errors.Is(err, audit.ErrRefused):
 		s.result.Outcome = audit.RunRefused
 	default:
