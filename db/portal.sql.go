@@ -42,12 +42,33 @@ const getNewestEvent = `-- name: GetNewestEvent :one
 SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
 FROM audit_event AS e
 WHERE e.portal_id = $1
-    AND e.occurred_at >= (SELECT max(d.day) FROM event_day AS d WHERE d.portal_id = $1)
+    AND e.occurred_at >= (
+        SELECT max(d.day)::timestamp AT TIME ZONE 'UTC' FROM event_day AS d WHERE d.portal_id = $1
+    )
 `
 
 // Date of the newest event held; year 1 if there is none.
 func (q *Queries) GetNewestEvent(ctx context.Context, portalID int32) (time.Time, error) {
 	row := q.db.QueryRow(ctx, getNewestEvent, portalID)
+	var newest_at time.Time
+	err := row.Scan(&newest_at)
+	return newest_at, err
+}
+
+const getNewestEventBefore = `-- name: GetNewestEventBefore :one
+SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
+FROM audit_event AS e
+WHERE e.portal_id = $1 AND e.occurred_at < $2
+`
+
+type GetNewestEventBeforeParams struct {
+	PortalID int32
+	Before   time.Time
+}
+
+// Date of the newest event held that is older than before; year 1 if there is none.
+func (q *Queries) GetNewestEventBefore(ctx context.Context, arg GetNewestEventBeforeParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, getNewestEventBefore, arg.PortalID, arg.Before)
 	var newest_at time.Time
 	err := row.Scan(&newest_at)
 	return newest_at, err

@@ -290,7 +290,7 @@ today AS (
         max(e.occurred_at) FILTER (WHERE e.class = ANY($14::smallint[])) AS active_at,
         max(e.occurred_at) AS seen_at
     FROM audit_event AS e
-    WHERE e.portal_id = $1 AND e.occurred_at >= $5 AND e.occurred_at < $6 AND e.class >= 0
+    WHERE e.portal_id = $1 AND e.occurred_at >= $15 AND e.occurred_at < $6 AND e.class >= 0
     GROUP BY e.room_key, e.account_key
 ),
 seen_today AS (
@@ -344,7 +344,7 @@ type ListMemberActivityParams struct {
 	Views     bool
 	Edits     bool
 	Manages   bool
-	UntilDay  time.Time
+	UntilDate time.Time
 	Until     time.Time
 	Everyone  string
 	FirstDay  time.Time
@@ -354,6 +354,7 @@ type ListMemberActivityParams struct {
 	TailSince time.Time
 	TailUntil time.Time
 	Classes   []int16
+	UntilDay  time.Time
 }
 
 type ListMemberActivityRow struct {
@@ -390,7 +391,7 @@ func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivity
 		arg.Views,
 		arg.Edits,
 		arg.Manages,
-		arg.UntilDay,
+		arg.UntilDate,
 		arg.Until,
 		arg.Everyone,
 		arg.FirstDay,
@@ -400,6 +401,7 @@ func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivity
 		arg.TailSince,
 		arg.TailUntil,
 		arg.Classes,
+		arg.UntilDay,
 	)
 	if err != nil {
 		return nil, err

@@ -311,7 +311,7 @@ SET title = $1,
     room_type = $3::smallint,
     is_archived = $4,
     is_third_party = $5,
-    created_at = $6,
+    created_at = coalesce($6, created_at),
     deleted_at = NULL,
     listed_at = $2::timestamptz
 WHERE portal_id = $7 AND room_key = $8

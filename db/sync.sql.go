@@ -151,6 +151,41 @@ func (q *Queries) CountQuarantined(ctx context.Context, arg CountQuarantinedPara
 	return count, err
 }
 
+const cutWindowsAfter = `-- name: CutWindowsAfter :exec
+INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
+SELECT w.portal_id, $1::timestamptz, w.window_to, w.rows, w.oldest_at, w.read_at, w.checked_at, w.run_id
+FROM sync_window AS w
+WHERE w.portal_id = $2 AND w.window_from < $1::timestamptz AND w.window_to > $1::timestamptz
+`
+
+type CutWindowsAfterParams struct {
+	GapTo    time.Time
+	PortalID int32
+}
+
+// The parts of windows that follow a gap, as windows of their own. Of these
+// three queries this is the first.
+func (q *Queries) CutWindowsAfter(ctx context.Context, arg CutWindowsAfterParams) error {
+	_, err := q.db.Exec(ctx, cutWindowsAfter, arg.GapTo, arg.PortalID)
+	return err
+}
+
+const cutWindowsBefore = `-- name: CutWindowsBefore :exec
+UPDATE sync_window
+SET window_to = $1::timestamptz
+WHERE portal_id = $2 AND window_from < $1::timestamptz AND window_to > $1::timestamptz
+`
+
+type CutWindowsBeforeParams struct {
+	GapFrom  time.Time
+	PortalID int32
+}
+
+func (q *Queries) CutWindowsBefore(ctx context.Context, arg CutWindowsBeforeParams) error {
+	_, err := q.db.Exec(ctx, cutWindowsBefore, arg.GapFrom, arg.PortalID)
+	return err
+}
+
 const deleteClosedGaps = `-- name: DeleteClosedGaps :exec
 DELETE FROM sync_gap
 WHERE portal_id = $1 AND NOT is_lost AND gap_from >= $2 AND gap_to <= $3
@@ -179,6 +214,22 @@ type DeleteQuarantinedParams struct {
 
 func (q *Queries) DeleteQuarantined(ctx context.Context, arg DeleteQuarantinedParams) error {
 	_, err := q.db.Exec(ctx, deleteQuarantined, arg.PortalID, arg.Hashes)
+	return err
+}
+
+const dropWindowsInside = `-- name: DropWindowsInside :exec
+DELETE FROM sync_window
+WHERE portal_id = $1 AND window_from >= $2::timestamptz AND window_from < $3::timestamptz
+`
+
+type DropWindowsInsideParams struct {
+	PortalID int32
+	GapFrom  time.Time
+	GapTo    time.Time
+}
+
+func (q *Queries) DropWindowsInside(ctx context.Context, arg DropWindowsInsideParams) error {
+	_, err := q.db.Exec(ctx, dropWindowsInside, arg.PortalID, arg.GapFrom, arg.GapTo)
 	return err
 }
 

@@ -26,9 +26,17 @@ WHERE portal_id = @portal_id;
 -- name: RenamePortal :execrows
 UPDATE portal SET host = @new_host WHERE host = @old_host;
 
+-- name: GetNewestEventBefore :one
+-- Date of the newest event held that is older than before; year 1 if there is none.
+SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
+FROM audit_event AS e
+WHERE e.portal_id = @portal_id AND e.occurred_at < @before;
+
 -- name: GetNewestEvent :one
 -- Date of the newest event held; year 1 if there is none.
 SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
 FROM audit_event AS e
 WHERE e.portal_id = @portal_id
-    AND e.occurred_at >= (SELECT max(d.day) FROM event_day AS d WHERE d.portal_id = @portal_id);
+    AND e.occurred_at >= (
+        SELECT max(d.day)::timestamp AT TIME ZONE 'UTC' FROM event_day AS d WHERE d.portal_id = @portal_id
+    );

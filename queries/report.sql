@@ -126,7 +126,7 @@ LEFT JOIN LATERAL (
     ) AS active_at
     FROM room_day AS d
     WHERE d.portal_id = @portal_id AND d.room_key = m.room_key AND d.account_key = m.account_key
-        AND d.day < @until_day::date
+        AND d.day < @until_date::date
         AND (
             @views::boolean AND d.views > 0
             OR @edits::boolean AND d.edits > 0
@@ -138,7 +138,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT d.last_at
     FROM account_day AS d
-    WHERE d.portal_id = @portal_id AND d.account_key = m.account_key AND d.day < @until_day::date
+    WHERE d.portal_id = @portal_id AND d.account_key = m.account_key AND d.day < @until_date::date
     ORDER BY d.day DESC
     LIMIT 1
 ) AS seen ON true

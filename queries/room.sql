@@ -50,7 +50,7 @@ SET title = @title,
     room_type = @room_type::smallint,
     is_archived = @is_archived,
     is_third_party = @is_third_party,
-    created_at = @created_at,
+    created_at = coalesce(@created_at, created_at),
     deleted_at = NULL,
     listed_at = @listed_at::timestamptz
 WHERE portal_id = @portal_id AND room_key = @room_key;

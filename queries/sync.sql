@@ -41,6 +41,23 @@ LIMIT @max_rows;
 INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
 VALUES (@portal_id, @window_from, @window_to, @rows, @oldest_at, @read_at, @read_at, @run_id);
 
+-- name: CutWindowsAfter :exec
+-- The parts of windows that follow a gap, as windows of their own. Of these
+-- three queries this is the first.
+INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
+SELECT w.portal_id, @gap_to::timestamptz, w.window_to, w.rows, w.oldest_at, w.read_at, w.checked_at, w.run_id
+FROM sync_window AS w
+WHERE w.portal_id = @portal_id AND w.window_from < @gap_to::timestamptz AND w.window_to > @gap_to::timestamptz;
+
+-- name: DropWindowsInside :exec
+DELETE FROM sync_window
+WHERE portal_id = @portal_id AND window_from >= @gap_from::timestamptz AND window_from < @gap_to::timestamptz;
+
+-- name: CutWindowsBefore :exec
+UPDATE sync_window
+SET window_to = @gap_from::timestamptz
+WHERE portal_id = @portal_id AND window_from < @gap_from::timestamptz AND window_to > @gap_from::timestamptz;
+
 -- name: ListWindowsSince :many
 -- Complete windows that end after since and have not been checked since
 -- checked_before, newest first.

@@ -41,7 +41,7 @@ func (r *Room) bore(title string, at time.Time) bool {
 		}
 		since = rename.At
 	}
-	return r.Title == title && !at.Before(since)
+	return r.Title == title && !at.Before(since) && !r.TitleAt.Before(since) // else the present title is not known
 }
 
 // titles are all that the room is known to have had.

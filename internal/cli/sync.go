@@ -134,6 +134,9 @@ func (a *app) newClient(p config.Portal, log *slog.Logger) (*docspace.Client, er
 func (a *app) syncEvery(ctx context.Context, client *docspace.Client, st *store.Store, opts syncOptions, log *slog.Logger) error {
 	for first := true; ; first = false {
 		err := a.syncOnce(ctx, client, st, opts, log)
+		if err == nil {
+			opts.restoredAt = time.Time{} // said once
+		}
 		switch {
 		case interrupted(ctx):
 			return nil

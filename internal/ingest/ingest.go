@@ -261,7 +261,11 @@ func (s *Syncer) releaseQuarantined(ctx context.Context) error {
 	if len(released) == 0 {
 		return nil
 	}
-	batch := attribution.NewBatch(read, nil, s.rooms)
+	logs, err := s.sink.PendingLogs(ctx, read.Events)
+	if err != nil {
+		return err
+	}
+	batch := attribution.NewBatch(read, logs, s.rooms)
 	s.calls.add(batch)
 	committed, err := s.sink.Release(ctx, batch, released)
 	s.result.EventsNew += committed.NewEvents

@@ -173,17 +173,20 @@ func (s *Syncer) readMembers(ctx context.Context, rooms []string) error {
 		if id != audit.GroupEveryone { // which has no list: it stands for all
 			group, err = s.source.Group(ctx, id)
 		}
-		if errors.Is(err, audit.ErrGone) {
-			group, err = audit.Group{ID: id}, nil
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, audit.ErrGone):
+			group = audit.Group{ID: id}
+		case err != nil && s.isOnlyOne(ctx, err): // whom it had is kept
+			s.log.WarnContext(ctx, "members of a group cannot be read", slog.String("group", id), slog.Any("error", err))
+			return nil
+		case err != nil:
 			return err
 		}
 		return put(func(ctx context.Context) error { return s.sink.PutGroup(ctx, group, s.until) })
 	})
 }
 
-// isOnlyOne reports whether an error concerns one room alone: it is closed or
+// isOnlyOne reports whether an error concerns one room or group alone: it is closed or
 // gone, or the portal fails on it steadily and answers otherwise.
 func (s *Syncer) isOnlyOne(ctx context.Context, err error) bool {
 	if errors.Is(err, audit.ErrUnavailable) {

@@ -170,7 +170,7 @@ func memberFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, f
 	arg := db.ListMemberActivityParams{
 		PortalID: p.ID, Everyone: audit.GroupEveryone,
 		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
-		Until: w.To, UntilDay: w.To.UTC().Truncate(24 * time.Hour), FirstDay: days.From, LastDay: days.To,
+		Until: w.To, UntilDay: w.To.UTC().Truncate(24 * time.Hour), UntilDate: w.To.UTC().Truncate(24 * time.Hour), FirstDay: days.From, LastDay: days.To,
 		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
 	}
 	for _, class := range []audit.Class{audit.ClassView, audit.ClassEdit, audit.ClassManage} {

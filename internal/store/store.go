@@ -52,6 +52,8 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		return nil, badURL(err)
 	}
 	cfg.ConnConfig.RuntimeParams["application_name"] = "roompulse"
+	// Days are UTC days, whatever zone the server or the role is set to.
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	// Cached plans of prepared statements outlive migrations in long runs; the
 	// queries are few and heavy, so describing each anew costs nothing that counts.
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe

@@ -33,6 +33,9 @@ func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.C
 		}
 		switch {
 		case b.GapCause != "":
+			if err := w.cutWindows(ctx, q, b.Span); err != nil {
+				return err
+			}
 			return w.addGap(ctx, q, audit.Gap{Span: b.Span, Cause: b.GapCause, FoundAt: b.ReadAt})
 		case b.Late:
 			return w.setLate(ctx, q, b, committed)
@@ -61,6 +64,13 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 		return c, fmt.Errorf("store events: %w", err)
 	}
 	c.NewEvents, c.OldestNew = merged.NewEvents, merged.OldestNew.UTC()
+	ids := make([]int64, len(b.Events))
+	for i := range b.Events {
+		ids[i] = b.Events[i].ID
+	}
+	if err := q.DeletePendingHistory(ctx, db.DeletePendingHistoryParams{PortalID: w.Portal.ID, EventIDs: ids}); err != nil {
+		return c, fmt.Errorf("forget log entries that waited for events: %w", err)
+	}
 	for _, item := range b.Undecodable {
 		added, err := q.AddQuarantined(ctx, db.AddQuarantinedParams{
 			PortalID: w.Portal.ID, SHA256: item.SHA256[:], Body: strings.ToValidUTF8(string(item.Body), "\uFFFD"),
@@ -110,6 +120,22 @@ func (w *Writer) Release(ctx context.Context, b attribution.Batch, items []audit
 		return audit.Committed{}, fmt.Errorf("release items from quarantine: %w", err)
 	}
 	return c, nil
+}
+
+// cutWindows takes a span out of the windows that are complete: rows have come
+// late into it, and it is not whole any more.
+func (w *Writer) cutWindows(ctx context.Context, q *db.Queries, span audit.Span) error {
+	if err := q.CutWindowsAfter(ctx, db.CutWindowsAfterParams{PortalID: w.Portal.ID, GapTo: span.To}); err != nil {
+		return fmt.Errorf("keep what follows the gap: %w", err)
+	}
+	inside := db.DropWindowsInsideParams{PortalID: w.Portal.ID, GapFrom: span.From, GapTo: span.To}
+	if err := q.DropWindowsInside(ctx, inside); err != nil {
+		return fmt.Errorf("take the gap out: %w", err)
+	}
+	if err := q.CutWindowsBefore(ctx, db.CutWindowsBeforeParams{PortalID: w.Portal.ID, GapFrom: span.From}); err != nil {
+		return fmt.Errorf("keep what precedes the gap: %w", err)
+	}
+	return nil
 }
 
 func (w *Writer) setLate(ctx context.Context, q *db.Queries, b attribution.Batch, c audit.Committed) error {
@@ -270,7 +296,7 @@ func (w *Writer) addUnknownActions(ctx context.Context, events []audit.Event) er
 	if len(unknown) == 0 {
 		return nil
 	}
-	if err := w.q.AddUnknownActions(ctx, slices.Collect(maps.Keys(unknown))); err != nil {
+	if err := w.q.AddUnknownActions(ctx, slices.Sorted(maps.Keys(unknown))); err != nil {
 		return fmt.Errorf("add unknown actions: %w", err)
 	}
 	return nil

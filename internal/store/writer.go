@@ -218,13 +218,14 @@ func (w *Writer) SetFloor(ctx context.Context, floor time.Time, oldest bool) err
 // complete data and backAt.
 func (w *Writer) ClosePast(ctx context.Context, floor, backAt, now time.Time) error {
 	return w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		newest, err := newestEvent(ctx, q, w.Portal)
+		// What is newer came after the restore, by a run that was told of it before.
+		newest, err := q.GetNewestEventBefore(ctx, db.GetNewestEventBeforeParams{PortalID: w.Portal.ID, Before: backAt})
 		if err != nil {
-			return err
+			return fmt.Errorf("read the date of the newest event: %w", err)
 		}
 		closed := backAt
 		if !newest.IsZero() {
-			closed = newest.Truncate(time.Second).Add(time.Second)
+			closed = newest.UTC().Truncate(time.Second).Add(time.Second)
 		}
 		lost, err := w.missingSpans(ctx, q, floor, backAt)
 		if err != nil {
