@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -231,22 +232,7 @@ func TestSyncGap(t *testing.T) {
 	for range 120 {
 		w.At(hidden, w.Owner()).Download(file)
 	}
-	// One of the rows is listed twice in place of another.
-	var first, second int32
-	for fact := range w.Truth(end).Events() {
-		if fact.Listed && fact.Date.Equal(hidden) && fact.Kind.Name == "FileDownloaded" {
-			first, second = second, fact.ID
-		}
-	}
-	h.portal.SetFaults(func(f *demoportal.Faults) {
-		f.Garble = func(e world.Event) string {
-			if e.ID != first && e.ID != second {
-				return ""
-			}
-			return fmt.Sprintf(`{"id":%d,"date":%q,"userId":%q,"actionId":5009,"product":2,"target":[%q]}`,
-				first, hidden.Format(time.RFC3339), w.Owner().ID, file.ID)
-		}
-	})
+	h.portal.SetFaults(func(f *demoportal.Faults) { f.Garble = twiceListed(w, hidden, file) })
 	h.mustSync(t)
 	var from, to time.Time
 	must(t, h.conn.QueryRow(t.Context(), "SELECT gap_from, gap_to FROM sync_gap").Scan(&from, &to))
@@ -262,4 +248,96 @@ func TestSyncGap(t *testing.T) {
 		t.Errorf("%d gaps are left", gaps)
 	}
 	h.checkRollups(t)
+}
+
+// TestSyncRestoredTwice: --after-restore may be given again, as after Ctrl-C:
+// what came since the restore and is not fetched yet stays to be fetched.
+func TestSyncRestoredTwice(t *testing.T) {
+	t.Parallel()
+	w := worldgen.New(worldgen.Config{Seed: 4, Events: 1000, Days: 40, End: end})
+	h := newHarness(t, w, end.Add(time.Hour))
+	h.mustSync(t)
+	back := end.Add(3 * time.Hour)
+	w.Restore(end.Add(-2*time.Hour), back)
+	room := w.At(back.Add(10*time.Minute), w.Owner()).CreateRoom(world.RoomSpec{Title: "After"})
+	file := w.At(back.Add(15*time.Minute), w.Owner()).Upload(room.Folder, "new.txt")
+	for i := range 3000 {
+		w.At(back.Add(20*time.Minute+time.Duration(i)*time.Second), w.Owner()).Download(file)
+	}
+	h.now = back.Add(3 * time.Hour)
+	writer, err := h.store.OpenWriter(t.Context(), h.client.BaseURL(), func(context.Context) (string, error) { return h.owner, nil }, h.now)
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err = ingest.New(h.client, writer, ingest.Options{
+		Version: "test", Logger: discard, Now: func() time.Time { return h.now }, RestoredAt: back,
+		Progress: func(p ingest.Progress) {
+			if p.Events > 0 { // the newest window is in
+				cancel()
+			}
+		},
+	}).Run(ctx)
+	writer.Close()
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("the first run was not broken off: %v", err)
+	}
+	_, err = h.sync(t, ingest.Options{RestoredAt: back})
+	must(t, err)
+	h.checkTruth(t, back, year(2100))
+}
+
+// TestSyncLateGap: a second that was complete and will not close any more once
+// rows come late is a gap, not complete, and closes like any other.
+func TestSyncLateGap(t *testing.T) {
+	t.Parallel()
+	w := worldgen.New(worldgen.Config{Seed: 8, Events: 500, Days: 20, End: end})
+	h := newHarness(t, w, end.Add(time.Hour))
+	h.mustSync(t)
+	edge := h.now.Add(-2 * time.Minute) // of the windows of the first two runs
+	h.now = edge.Add(2 * time.Hour)
+	h.mustSync(t)
+	room := w.At(edge.Add(150*time.Minute), w.Owner()).CreateRoom(world.RoomSpec{Title: "Busy"})
+	file := w.At(edge.Add(151*time.Minute), w.Owner()).Upload(room.Folder, "a.txt")
+	for range 120 {
+		w.At(edge, w.Owner()).Late(160 * time.Minute).Download(file)
+	}
+	h.portal.SetFaults(func(f *demoportal.Faults) { f.Garble = twiceListed(w, edge, file) })
+	h.now = edge.Add(4 * time.Hour)
+	h.mustSync(t)
+	count := func(query string) (n int) {
+		must(t, h.conn.QueryRow(t.Context(), query).Scan(&n))
+		return n
+	}
+	const overlaps = `SELECT count(*) FROM sync_gap AS g JOIN sync_window AS w ON w.window_from < g.gap_to AND w.window_to > g.gap_from`
+	if gaps := count("SELECT count(*) FROM sync_gap"); gaps == 0 || count(overlaps) != 0 {
+		t.Errorf("%d gaps, %d windows that are complete in spite of them", gaps, count(overlaps))
+	}
+	h.portal.SetFaults(func(f *demoportal.Faults) { f.Garble = nil })
+	for range 2 {
+		h.now = h.now.Add(25 * time.Hour)
+		h.mustSync(t)
+	}
+	if gaps := count("SELECT count(*) FROM sync_gap"); gaps != 0 {
+		t.Errorf("%d gaps are left", gaps)
+	}
+	h.checkTruth(t, year(2000), year(2100))
+	h.checkRollups(t)
+}
+
+// twiceListed makes the portal list one of the downloads of a second twice, in
+// place of another.
+func twiceListed(w *world.World, at time.Time, file *world.File) func(world.Event) string {
+	var first, second int32
+	for fact := range w.Truth(at.AddDate(1, 0, 0)).Events() {
+		if fact.Listed && fact.Date.Equal(at) && fact.Kind.Name == "FileDownloaded" {
+			first, second = second, fact.ID
+		}
+	}
+	return func(e world.Event) string {
+		if e.ID != first && e.ID != second {
+			return ""
+		}
+		return fmt.Sprintf(`{"id":%d,"date":%q,"userId":%q,"actionId":5009,"product":2,"target":[%q]}`,
+			first, at.Format(time.RFC3339), w.Owner().ID, file.ID)
+	}
 }

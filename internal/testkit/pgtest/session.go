@@ -42,7 +42,7 @@ const (
 
 	// zone is that of the sessions in a test's database: not by whole hours from UTC, so that code which leans on the
 	// session's zone is noticed.
-	zone = "Asia/Kathmandu"
+	zone = "America/St_Johns"
 )
 
 // settings make the private server fast: it may lose its data with the machine, as tests make new ones.
