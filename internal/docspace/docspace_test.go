@@ -26,7 +26,7 @@ func inMemory(h http.HandlerFunc) http.RoundTripper {
 	})
 }
 
-func newClient(t *testing.T, cfg Config) *Client {
+func newClient(t testing.TB, cfg Config) *Client {
 	t.Helper()
 	if cfg.Host == "" {
 		cfg.Host = "https://portal.example.org"

@@ -4,15 +4,15 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"roompulse/internal/audit"
 )
@@ -39,13 +39,19 @@ func (c *Client) Events(ctx context.Context, from, to time.Time, startIndex, cou
 	if err != nil {
 		return audit.EventPage{}, err
 	}
-	items, err := decode[[]json.RawMessage](c, call, env)
-	if err != nil {
-		return audit.EventPage{}, err
+	p := audit.EventPage{Events: make([]audit.Event, 0, count), PortalTime: env.date}
+	items := newItemReader(env.Response)
+	if items.in.PeekKind() != jsontext.KindBeginArray {
+		_, err := decode[[]json.RawMessage](c, call, env) // of null there is none
+		return p, err
 	}
-	p := audit.EventPage{Events: make([]audit.Event, 0, len(items)), PortalTime: env.date}
-	for _, item := range items {
-		event, err := decodeEvent(item)
+	_, _ = items.in.ReadToken() // the bracket seen above
+	for items.in.more() {
+		item, err := items.next()
+		if err != nil { // cannot be: all of the answer has been read once
+			return p, c.unexpected(call, "the answer is damaged: %v", err)
+		}
+		event, err := items.event(item)
 		if err != nil {
 			p.Undecodable = append(p.Undecodable, audit.Undecodable{
 				SHA256: sha256.Sum256(item), Body: redactJSON(item), Reason: err.Error(),
@@ -78,59 +84,10 @@ func page(startIndex, count int) url.Values {
 	return url.Values{"startIndex": {strconv.Itoa(startIndex)}, "count": {strconv.Itoa(count)}}
 }
 
-// fields are those of an item that have not been understood yet. What is left
-// in the end goes to Event.Extra: a newer portal's fields, and known ones of a
-// type that is not theirs. A known field that is null is the same as none.
-type fields map[string]json.RawMessage
-
-func (f fields) take(name string, accept func(json.RawMessage) bool) bool {
-	raw, ok := f[name]
-	if !ok {
-		return false
-	}
-	null := string(raw) == "null"
-	ok = !null && accept(raw)
-	if ok || null {
-		delete(f, name)
-	}
-	return ok
-}
-
-func (f fields) text(name string) (s sql.NullString) {
-	f.take(name, func(raw json.RawMessage) bool {
-		s.String, s.Valid = stringOf(raw)
-		return s.Valid
-	})
-	return s
-}
-
-// account takes an account's id; the sample allows any text, and numbers.
-func (f fields) account(name string) (id string) {
-	f.take(name, func(raw json.RawMessage) bool {
-		var t text
-		err := t.UnmarshalJSON(raw)
-		id = string(t)
-		return err == nil
-	})
-	return id
-}
-
-func (f fields) enum(name string, e enum) (n sql.NullInt16) {
-	f.take(name, func(raw json.RawMessage) bool {
-		n.Int16 = e.short(raw)
-		n.Valid = n.Int16 >= 0
-		return n.Valid
-	})
-	if !n.Valid {
-		n.Int16 = 0
-	}
-	return n
-}
-
-// room takes a room's or folder's number, as text.
-func (f fields) room(name string) string { return roomNumber(f[name]) }
-
 func roomNumber(raw json.RawMessage) string {
+	if raw == nil {
+		return ""
+	}
 	n, ok := wholeNumber(raw)
 	if !ok || n <= 0 {
 		return ""
@@ -142,19 +99,30 @@ func roomNumber(raw json.RawMessage) string {
 // vendor's sample expects (account, roomId, spaceId, folderId, entity,
 // entityType, targetType). An item without an id or a date is no event.
 func decodeEvent(raw []byte) (audit.Event, error) {
-	var f fields
-	if err := json.Unmarshal(raw, &f); err != nil || f == nil {
-		return audit.Event{}, errors.New("the item is no JSON object")
+	r := newItemReader(raw)
+	item, err := r.next()
+	if err != nil || !r.in.end() {
+		return audit.Event{}, errNoObject
+	}
+	return r.event(item)
+}
+
+var errNoObject = errors.New("the item is no JSON object")
+
+// event makes an event of the item that was read last.
+func (r *itemReader) event(item json.RawMessage) (audit.Event, error) {
+	if item[0] != '{' {
+		return audit.Event{}, errNoObject
 	}
 	var e audit.Event
-	if !f.take("id", func(raw json.RawMessage) bool {
+	if !r.take("id", func(raw json.RawMessage) bool {
 		var ok bool
 		e.ID, ok = wholeNumber(raw)
 		return ok && e.ID > 0
 	}) {
 		return audit.Event{}, errors.New("the item has no id that is a positive number")
 	}
-	date := f.text("date")
+	date := r.text("date")
 	if !date.Valid {
 		return audit.Event{}, errors.New("the item has no date")
 	}
@@ -163,86 +131,91 @@ func decodeEvent(raw []byte) (audit.Event, error) {
 		return audit.Event{}, err
 	}
 
-	e.ActorID = f.account("userId")
+	e.ActorName = r.text("user").String
+	e.ActorID = r.account("userId")
 	if e.ActorID == "" {
-		e.ActorID = f.account("account")
+		e.ActorID = r.account("account")
 	}
 	if e.ActorID == "" {
 		e.ActorID = audit.AccountNobody
 	}
-	e.ActorName = f.text("user").String
-	e.Text = f.text("action")
-	e.Context = f.text("context")
-	e.Page = f.text("page")
-	e.Page.String = redactAddress(e.Page.String)
+	e.Text = r.text("action")
 	e.Origin = audit.Origin{
-		IP: f.text("ip"), Country: f.text("country"), City: f.text("city"),
-		Browser: f.text("browser"), Platform: f.text("platform"),
+		IP: r.text("ip"), Country: r.text("country"), City: r.text("city"),
+		Browser: r.text("browser"), Platform: r.text("platform"),
 	}
-	e.Kind = decodeKind(f)
-	f.take("target", func(raw json.RawMessage) bool {
-		var ok bool
-		e.Target, ok = texts(raw)
+	e.Page = r.text("page")
+	e.Page.String = redactAddress(e.Page.String)
+	r.take("target", func(raw json.RawMessage) (ok bool) {
+		e.Target, ok = r.targets(raw)
 		return ok
 	})
-	e.Payload = decodePayload(f)
-	e.Extra = f.extra()
+	e.Kind = r.kind()
+	e.Context = r.text("context")
+	if r.understood() { // as every item of a DocSpace is
+		return e, nil
+	}
+	e.Payload = r.payload()
+	e.Extra = r.extra()
 	return e, nil
 }
 
-func decodeKind(f fields) audit.Kind {
+func (r *itemReader) kind() audit.Kind {
 	var k audit.Kind
-	f.take("actionId", func(raw json.RawMessage) bool {
+	r.take("actionId", func(raw json.RawMessage) bool {
 		id, ok := actions().number(raw, math.MaxInt32)
 		if ok {
 			k.ActionID = int32(id) //nolint:gosec // limited above
 		}
 		return ok
 	})
-	k.Type = f.enum("actionType", actionTypes)
-	k.Product = f.enum("product", products)
-	k.Location = f.enum("location", locations)
+	k.Type = r.enum("actionType", actionTypes)
+	k.Product = r.enum("product", products)
+	k.Location = r.enum("location", locations)
 	if !k.Location.Valid {
-		k.Location = f.enum("module", locations) // its name before DocSpace 3.5
+		k.Location = r.enum("module", locations) // its name before DocSpace 3.5
 	}
-	f.take("entries", func(raw json.RawMessage) bool {
-		var items []json.RawMessage
-		if json.Unmarshal(raw, &items) != nil {
-			return false
-		}
-		numbers := make([]string, len(items))
-		for i, item := range items {
-			n := entryTypes.short(item)
-			if n < 0 {
-				return false
+	r.take("entries", func(raw json.RawMessage) bool {
+		var numbers []byte
+		ok := r.list(raw, func(entry json.RawMessage) bool {
+			n := entryTypes.short(entry)
+			if numbers != nil {
+				numbers = append(numbers, ',')
 			}
-			numbers[i] = strconv.Itoa(int(n))
+			numbers = strconv.AppendInt(numbers, int64(n), 10)
+			return n >= 0
+		})
+		if ok {
+			k.Entries = r.texts.share(numbers)
 		}
-		k.Entries = strings.Join(numbers, ",")
-		return true
+		return ok
 	})
 	return k
 }
 
 // All of it stays in Extra as well: no column of the warehouse has it.
-func decodePayload(f fields) audit.Payload {
+func (r *itemReader) payload() audit.Payload {
 	for _, name := range []string{"roomId", "spaceId", "folderId", "entity", "entityType", "targetType"} {
-		f.take(name, func(json.RawMessage) bool { return false }) // a null says nothing
+		r.take(name, func(json.RawMessage) bool { return false }) // a null says nothing
 	}
-	p := audit.Payload{RoomID: f.room("roomId"), FolderID: f.room("folderId")}
+	p := audit.Payload{RoomID: r.room("roomId"), FolderID: r.room("folderId")}
 	if p.RoomID == "" {
-		p.RoomID = f.room("spaceId")
+		p.RoomID = r.room("spaceId")
 	}
 	for _, name := range []string{"entityType", "targetType", "entity"} {
-		if json.Unmarshal(f[name], &p.EntityType) == nil && p.EntityType != "" {
+		if p.EntityType, _ = stringOf(*r.field(name)); p.EntityType != "" {
 			break
 		}
+	}
+	raw := *r.field("entity")
+	if raw == nil {
+		return p
 	}
 	var entity struct {
 		RoomID  json.RawMessage `json:"roomId"`
 		SpaceID json.RawMessage `json:"spaceId"`
 	}
-	if raw := f["entity"]; json.Unmarshal(raw, &entity) == nil {
+	if json.Unmarshal(raw, &entity) == nil {
 		if p.RoomID == "" {
 			p.RoomID = cmp.Or(roomNumber(entity.RoomID), roomNumber(entity.SpaceID))
 		}
@@ -256,36 +229,20 @@ func decodePayload(f fields) audit.Payload {
 	return p
 }
 
-// texts reads an array of texts and numbers, or a single one. No null is in it,
-// as DocSpace has none there.
-func texts(raw json.RawMessage) ([]string, bool) {
-	var one text
-	if string(raw) != "null" && one.UnmarshalJSON(raw) == nil {
-		return []string{string(one)}, true
+// targets reads an array of texts and numbers, or a single one. No null is in
+// it, as DocSpace has none there.
+func (r *itemReader) targets(raw json.RawMessage) ([]string, bool) {
+	if id, ok := r.id(raw); ok {
+		return []string{id}, true
 	}
-	var items []json.RawMessage
-	if json.Unmarshal(raw, &items) != nil {
+	list := []string{}
+	ok := r.list(raw, func(target json.RawMessage) bool {
+		id, ok := r.id(target)
+		list = append(list, id)
+		return ok
+	})
+	if !ok {
 		return nil, false
 	}
-	list := make([]string, len(items))
-	for i, item := range items {
-		var t text
-		if string(item) == "null" || t.UnmarshalJSON(item) != nil {
-			return nil, false
-		}
-		list[i] = string(t)
-	}
 	return list, true
-}
-
-// extra is what is left, as one object; nil if nothing is.
-func (f fields) extra() json.RawMessage {
-	if len(f) == 0 {
-		return nil
-	}
-	rest := redactJSON(encode(f))
-	if string(rest) == "{}" {
-		return nil
-	}
-	return rest
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"roompulse/internal/audit"
 )
 
@@ -34,20 +36,24 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// stringOf decodes a JSON string of valid JSON. What PostgreSQL cannot store in
-// a text, the character NUL, becomes U+FFFD, as lone surrogates and broken UTF-8 do.
+// stringOf decodes a JSON string of valid JSON.
 func stringOf(raw []byte) (string, bool) {
+	b, ok := unquote(raw)
+	return string(b), ok
+}
+
+// unquote is stringOf; what it returns may be a part of raw. What PostgreSQL
+// cannot store in a text, the character NUL, becomes U+FFFD, as lone surrogates
+// and broken UTF-8 do.
+func unquote(raw []byte) ([]byte, bool) {
 	if len(raw) < 2 || raw[0] != '"' {
-		return "", false
+		return nil, false
 	}
 	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
-		return string(raw[1 : len(raw)-1]), true // nearly all of them
+		return raw[1 : len(raw)-1], true // nearly all of them
 	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return "", false
-	}
-	return storable(s), true
+	b, _ := jsontext.AppendUnquote(nil, raw) // an error tells what became U+FFFD
+	return bytes.ReplaceAll(b, []byte{0}, []byte("\uFFFD")), true
 }
 
 func storable(s string) string { return strings.ReplaceAll(s, "\x00", "\uFFFD") }
