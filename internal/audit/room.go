@@ -121,19 +121,6 @@ type MemberList struct {
 	Accounts []Account
 }
 
-// LogEntry is an entry of a room's log, taken out of its group.
-type LogEntry struct {
-	EventID  int64 // the id of the same act in the audit trail; 0 before DocSpace 3.6
-	At       time.Time
-	ActionID int32 // six overwriting and restoring actions appear as their plain form
-	ActorID  string
-	// AccountID or GroupID name whom a change of members concerns.
-	AccountID, GroupID string
-	// Access is the right given, in words of the actor's language.
-	Access             string
-	OldTitle, NewTitle string // of a room that was renamed
-}
-
 // Title returns the title of the room that a context names: what follows the
 // first ": ", whole. A context without one names no room.
 func Title(context string) (title string, ok bool) {
@@ -144,17 +131,3 @@ func Title(context string) (title string, ok bool) {
 // maxTitle is in bytes. DocSpace's titles have some hundred characters at most; what
 // is longer is none, and would be too long for an index.
 const maxTitle = 1000
-
-// RoomEvent is an event about a room.
-type RoomEvent struct {
-	ID int64
-	At time.Time
-}
-
-// LogState is how far a room's log has been read. Unknown times are zero.
-type LogState struct {
-	RoomID      string
-	WantedFrom  time.Time // since when it is needed, zero if it is not
-	From, Until time.Time // what has been read
-	RefusedAt   time.Time // when the portal last refused it
-}

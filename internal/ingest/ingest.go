@@ -4,7 +4,7 @@
 //
 // State is the set of windows of time that are complete, not a cursor. A run
 // asks for what is missing from that set, newest first. Windows are read in
-// parallel, each page after page until its completeness is proved (read.go),
+// parallel (windows.go), each page after page until its completeness is proved (passes.go),
 // and committed one after another by the one goroutine that owns the Sink.
 // Windows that were complete before are checked for late events (check.go).
 // Lists of rooms, people and members are read before the windows when they are
@@ -18,8 +18,6 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"roompulse/internal/attribution"
 	"roompulse/internal/audit"
@@ -345,14 +343,13 @@ func (s *Syncer) since(ctx context.Context) (time.Time, error) {
 	return audit.Later(wish, s.bottom), nil
 }
 
-// closePast is what --after-restore does before the run goes on as usual.
+// closePast is what --after-restore does before the run goes on as usual, with
+// other bounds.
 func (s *Syncer) closePast(ctx context.Context, since time.Time) (time.Time, error) {
 	if err := s.sink.ClosePast(ctx, since, s.opts.RestoredAt, s.until); err != nil {
 		return since, fmt.Errorf("close the past: %w", err)
 	}
-	_, closed, err := s.sink.Bounds(ctx)
-	s.bottom = audit.Later(oldest, closed)
-	return audit.Later(since, s.bottom), err
+	return s.since(ctx)
 }
 
 // retryGaps tries once a day to read what would not close before.
@@ -374,65 +371,6 @@ func (s *Syncer) retryGaps(ctx context.Context) error {
 		return err
 	}
 	return s.finishTask(ctx, taskGaps)
-}
-
-// readWindows reads the spans and commits them.
-func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
-	s.tell("events")
-	group, groupCtx := errgroup.WithContext(ctx)
-	windows := make(chan planned)
-	// One window may wait while another is committed; more would only take memory.
-	done := make(chan windowRead, 1)
-	group.Go(func() error {
-		defer close(windows)
-		return s.plan(groupCtx, missing, windows)
-	})
-	readers, readersCtx := errgroup.WithContext(groupCtx)
-	for range s.opts.Parallel {
-		readers.Go(func() error { return s.readPlanned(readersCtx, windows, done) })
-	}
-	group.Go(func() error {
-		defer close(done)
-		return readers.Wait()
-	})
-	group.Go(func() error {
-		for read := range done {
-			if _, err := s.commit(groupCtx, read); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return group.Wait()
-}
-
-func (s *Syncer) commit(ctx context.Context, read windowRead) (audit.Committed, error) {
-	logs, err := s.sink.PendingLogs(ctx, read.Events)
-	if err != nil {
-		return audit.Committed{}, err
-	}
-	batch := attribution.NewBatch(read.ReadWindow, logs, s.rooms)
-	batch.GapCause, batch.Late = read.gapCause, read.late
-	s.calls.add(batch)
-	committed, err := s.sink.CommitWindow(ctx, batch)
-	if err != nil {
-		return committed, err
-	}
-	switch {
-	case read.gapCause != "":
-		s.log.WarnContext(ctx, "gap", slog.Time("from", read.From), slog.Time("to", read.To), slog.String("cause", read.gapCause))
-	case !read.late:
-		s.result.Windows++
-	}
-	s.result.EventsListed += int64(len(read.Events))
-	s.result.EventsNew += committed.NewEvents
-	s.result.Quarantined += committed.NewItems
-	s.log.DebugContext(ctx, "window stored", slog.Time("from", read.From), slog.Time("to", read.To), slog.Int64("new", committed.NewEvents))
-	if s.progress.Reached.IsZero() || read.From.Before(s.progress.Reached) {
-		s.progress.Reached = read.From
-	}
-	s.tell("events")
-	return committed, nil
 }
 
 // judgeStale judges events anew whose title more has become known of since.

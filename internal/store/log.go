@@ -51,11 +51,7 @@ func (w *Writer) UnexplainedChanges(ctx context.Context) (map[string][]audit.Roo
 // dates memberships by what it said. Changes that it does not have are not
 // asked for again.
 func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []audit.RoomEvent) error {
-	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		key, err := w.roomKey(ctx, q, roomID)
-		if err != nil {
-			return err
-		}
+	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
 		unknown := make(map[int64]audit.LogEntry, len(changes))
 		for _, c := range changes {
 			unknown[c.ID] = audit.LogEntry{At: c.At}
@@ -73,11 +69,7 @@ func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []a
 
 // SetLogRead records that the room's log has been read for the span.
 func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span) error {
-	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		key, err := w.roomKey(ctx, q, roomID)
-		if err != nil {
-			return err
-		}
+	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
 		if err := q.SetRoomLog(ctx, db.SetRoomLogParams{PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To}); err != nil {
 			return err
 		}
@@ -91,11 +83,7 @@ func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span)
 
 // SetLogRefused records that the portal does not show the room's log.
 func (w *Writer) SetLogRefused(ctx context.Context, roomID string, at time.Time) error {
-	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		key, err := w.roomKey(ctx, q, roomID)
-		if err != nil {
-			return err
-		}
+	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
 		return q.SetRoomLogRefused(ctx, db.SetRoomLogRefusedParams{PortalID: w.Portal.ID, RoomKey: key, RefusedAt: at})
 	})
 	if err != nil {
@@ -116,12 +104,8 @@ func (w *Writer) ApplyLog(ctx context.Context, roomID string, entries []audit.Lo
 	if len(byID) == 0 {
 		return 0, 0, nil
 	}
-	err = w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+	err = w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
 		confirmed, contradicted = 0, 0
-		key, err := w.roomKey(ctx, q, roomID)
-		if err != nil {
-			return err
-		}
 		if err := w.addMembershipChanges(ctx, q, key, concerning(byID)); err != nil {
 			return err
 		}

@@ -51,11 +51,7 @@ func (w *Writer) putAccounts(ctx context.Context, q *db.Queries, accounts []audi
 // PutMembers stores a room's sharing list as of at: who is new on it, who is
 // gone, whose right has changed. An unreadable list changes nothing but says so.
 func (w *Writer) PutMembers(ctx context.Context, roomID string, list audit.MemberList, at time.Time) error {
-	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		key, err := w.roomKey(ctx, q, roomID)
-		if err != nil {
-			return err
-		}
+	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
 		if !list.Readable {
 			return q.SetRoomUnreadable(ctx, db.SetRoomUnreadableParams{PortalID: w.Portal.ID, RoomKey: key, ReadAt: at})
 		}
@@ -237,14 +233,6 @@ func (w *Writer) groupKey(ctx context.Context, q *db.Queries, id string) (key in
 		return 0, readAt, fmt.Errorf("add group %s: %w", id, err)
 	}
 	return rows[0].GroupKey, zeroTime(rows[0].ReadAt), nil
-}
-
-func (w *Writer) roomKey(ctx context.Context, q *db.Queries, id string) (int32, error) {
-	room := roomID{id: id}
-	if err := w.roomKeys(ctx, q, map[roomID]bool{room: true}); err != nil {
-		return 0, err
-	}
-	return w.keys.rooms[room], nil
 }
 
 // MemberListTimes returns the rooms that exist and when their members were

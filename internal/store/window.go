@@ -24,11 +24,7 @@ func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.C
 	}
 	var committed audit.Committed
 	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
-		committed, err = w.commitEvents(ctx, q, b)
-		if err != nil {
-			return err
-		}
-		if err := w.putRoomUpdates(ctx, q, b); err != nil {
+		if committed, err = w.commitEvents(ctx, q, b); err != nil {
 			return err
 		}
 		switch {
@@ -48,6 +44,7 @@ func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.C
 	return committed, nil
 }
 
+// commitEvents stores events, what they tell of rooms, and the rollups.
 func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.Batch) (c audit.Committed, err error) {
 	if err := w.stage(ctx, q, b); err != nil {
 		return c, err
@@ -81,7 +78,7 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 		}
 		c.NewItems += int32(added) //nolint:gosec // 0 or 1
 	}
-	return c, nil
+	return c, w.putRoomUpdates(ctx, q, b)
 }
 
 // Quarantined returns the items that could not be decoded.
@@ -109,9 +106,6 @@ func (w *Writer) Release(ctx context.Context, b attribution.Batch, items []audit
 	}
 	err = w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
 		if c, err = w.commitEvents(ctx, q, b); err != nil {
-			return err
-		}
-		if err := w.putRoomUpdates(ctx, q, b); err != nil {
 			return err
 		}
 		return q.DeleteQuarantined(ctx, db.DeleteQuarantinedParams{PortalID: w.Portal.ID, Hashes: hashes})

@@ -1,0 +1,39 @@
+package audit
+
+import "time"
+
+// LogEntry is an entry of a room's log, taken out of its group.
+type LogEntry struct {
+	EventID  int64 // the id of the same act in the audit trail; 0 before DocSpace 3.6
+	At       time.Time
+	ActionID int32 // six overwriting and restoring actions appear as their plain form
+	ActorID  string
+	// AccountID or GroupID name whom a change of members concerns.
+	AccountID, GroupID string
+	// Access is the right given, in words of the actor's language.
+	Access             string
+	OldTitle, NewTitle string // of a room that was renamed
+}
+
+// RoomEvent is an event about a room.
+type RoomEvent struct {
+	ID int64
+	At time.Time
+}
+
+// LogState is how far a room's log has been read. Unknown times are zero.
+type LogState struct {
+	RoomID      string
+	WantedFrom  time.Time // since when it is needed, zero if it is not
+	From, Until time.Time // what has been read
+	RefusedAt   time.Time // when the portal last refused it
+}
+
+// LogPage is one page of a room's log.
+type LogPage struct {
+	// Entries are the acts on the page, groups taken apart, in no certain order.
+	Entries []LogEntry
+	// Rows is by how much the next page starts later. Total is the number of
+	// rows of the whole log within the asked dates.
+	Rows, Total int
+}

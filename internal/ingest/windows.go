@@ -1,0 +1,219 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"roompulse/internal/attribution"
+	"roompulse/internal/audit"
+)
+
+// windowRows is how many rows a window has at most, ties at its start aside.
+const windowRows = 2000
+
+// tolerance is by how much a listed date may lie outside the window that was
+// asked for: in the repeated hour of a clock change portals list events an hour late.
+const tolerance = time.Hour
+
+// ErrNoAuditOption says that the portal ignores filters, because its plan has no
+// audit option or somebody has switched the audit trail off.
+var ErrNoAuditOption = fmt.Errorf("%w the audit trail: it ignores filters and lists its newest events whatever is asked; "+
+	"the plan needs the audit option, and Settings > Security > Audit trail must be on", audit.ErrRefused)
+
+// planned is a window to read.
+type planned struct {
+	audit.Span
+	// before is the newest event before the window, nil if it has not been asked for.
+	before *audit.Event
+}
+
+// windowRead is a window as a reader hands it to the committer.
+type windowRead struct {
+	audit.ReadWindow
+	gapCause string // why it is not complete, empty if it is
+	late     bool   // it was complete before and has grown
+}
+
+// readWindows reads the spans and commits them.
+func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
+	s.tell("events")
+	group, groupCtx := errgroup.WithContext(ctx)
+	windows := make(chan planned)
+	// One window may wait while another is committed; more would only take memory.
+	done := make(chan windowRead, 1)
+	group.Go(func() error {
+		defer close(windows)
+		return s.plan(groupCtx, missing, windows)
+	})
+	readers, readersCtx := errgroup.WithContext(groupCtx)
+	for range s.opts.Parallel {
+		readers.Go(func() error { return s.readPlanned(readersCtx, windows, done) })
+	}
+	group.Go(func() error {
+		defer close(done)
+		return readers.Wait()
+	})
+	group.Go(func() error {
+		for read := range done {
+			if _, err := s.commit(groupCtx, read); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func (s *Syncer) commit(ctx context.Context, read windowRead) (audit.Committed, error) {
+	logs, err := s.sink.PendingLogs(ctx, read.Events)
+	if err != nil {
+		return audit.Committed{}, err
+	}
+	batch := attribution.NewBatch(read.ReadWindow, logs, s.rooms)
+	batch.GapCause, batch.Late = read.gapCause, read.late
+	s.calls.add(batch)
+	committed, err := s.sink.CommitWindow(ctx, batch)
+	if err != nil {
+		return committed, err
+	}
+	switch {
+	case read.gapCause != "":
+		s.log.WarnContext(ctx, "gap", slog.Time("from", read.From), slog.Time("to", read.To), slog.String("cause", read.gapCause))
+	case !read.late:
+		s.result.Windows++
+	}
+	s.result.EventsListed += int64(len(read.Events))
+	s.result.EventsNew += committed.NewEvents
+	s.result.Quarantined += committed.NewItems
+	s.log.DebugContext(ctx, "window stored", slog.Time("from", read.From), slog.Time("to", read.To), slog.Int64("new", committed.NewEvents))
+	if s.progress.Reached.IsZero() || read.From.Before(s.progress.Reached) {
+		s.progress.Reached = read.From
+	}
+	s.tell("events")
+	return committed, nil
+}
+
+// plan cuts the missing spans, newest first, into windows of about windowRows
+// rows. One request a window tells where it begins; no density is guessed.
+func (s *Syncer) plan(ctx context.Context, missing []audit.Span, windows chan<- planned) error {
+	for _, span := range missing {
+		for end := span.To; end.After(span.From); {
+			window, err := s.planWindow(ctx, span.From, end)
+			if err != nil {
+				return err
+			}
+			select {
+			case windows <- window:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			end = window.From
+		}
+	}
+	return nil
+}
+
+// planWindow returns the window that ends at end. It begins at floor when no
+// more than windowRows rows are left.
+func (s *Syncer) planWindow(ctx context.Context, floor, end time.Time) (planned, error) {
+	window := planned{Span: audit.Span{From: floor, To: end}}
+	// Of the two rows one is the oldest of the window, the other the newest before it.
+	page, err := s.events(ctx, window.Span, windowRows, 2)
+	if err != nil || page.Rows() == 0 {
+		return window, err
+	}
+	// An item without a date gives no hint: the shortest window is always right.
+	begin := end.Add(-time.Second)
+	if len(page.Events) > 0 {
+		begin = audit.Earlier(begin, wholeSecond(page.Events[0].At))
+	}
+	window.From = audit.Later(begin, floor)
+	if len(page.Events) == 2 && page.Events[1].At.Before(window.From) {
+		window.before = &page.Events[1]
+	}
+	return window, nil
+}
+
+func (s *Syncer) readPlanned(ctx context.Context, windows <-chan planned, done chan<- windowRead) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case window, ok := <-windows:
+			if !ok {
+				return nil
+			}
+			err := s.readWindow(ctx, window, func(read windowRead) error {
+				select {
+				case done <- read:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// readWindow reads a window and sends it on; one that will not close is cut in two.
+func (s *Syncer) readWindow(ctx context.Context, window planned, send func(windowRead) error) error {
+	passes, closed, err := s.collect(ctx, window.Span)
+	if err != nil {
+		return err
+	}
+	if closed {
+		if err := s.correctDates(ctx, window, passes.events); err != nil {
+			return err
+		}
+		return send(windowRead{ReadWindow: passes.result()})
+	}
+	middle := wholeSecond(window.From.Add(window.To.Sub(window.From) / 2))
+	if middle.After(window.From) {
+		if err := s.readWindow(ctx, planned{Span: audit.Span{From: middle, To: window.To}}, send); err != nil {
+			return err
+		}
+		return s.readWindow(ctx, planned{audit.Span{From: window.From, To: middle}, window.before}, send)
+	}
+	return send(windowRead{ReadWindow: passes.result(), gapCause: fmt.Sprintf("the portal says there are %d rows and lists only %d of them",
+		passes.rows, passes.collected())})
+}
+
+// collect reads all rows of a span; closed is false if that could not be proved.
+func (s *Syncer) collect(ctx context.Context, span audit.Span) (p *passes, closed bool, err error) {
+	p = &passes{
+		ask:  func(start, size int) (audit.EventPage, error) { return s.events(ctx, span, start, size) },
+		span: span, events: map[int64]audit.Event{}, items: map[[sha256.Size]byte]audit.Undecodable{},
+	}
+	closed, err = p.run()
+	return p, closed, err
+}
+
+// events asks for rows of the closed span and makes sure that the portal has
+// filtered them.
+func (s *Syncer) events(ctx context.Context, span audit.Span, start, size int) (audit.EventPage, error) {
+	page, err := s.source.Events(ctx, wholeSecond(span.From), span.To, start, size)
+	if err != nil {
+		return page, err
+	}
+	if page.Rows() > size {
+		return page, ErrNoAuditOption
+	}
+	for _, e := range page.Events {
+		if e.At.Before(span.From.Add(-tolerance)) || e.At.After(span.To.Add(tolerance)) {
+			return page, fmt.Errorf("%w (event %d of %s came in answer to %s to %s)", ErrNoAuditOption, e.ID,
+				e.At.Format(time.RFC3339), span.From.Format(time.RFC3339), span.To.Format(time.RFC3339))
+		}
+	}
+	return page, nil
+}
+
+// wholeSecond cuts a time to the second: the portal takes no fractions.
+func wholeSecond(t time.Time) time.Time { return t.Truncate(time.Second) }
