@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -118,6 +119,9 @@ func (s *Syncer) explainChanges(ctx context.Context) error {
 			page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
 			if err != nil && s.isOnlyOne(ctx, err) {
 				s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
+				if errors.Is(err, audit.ErrUnavailable) {
+					return nil // no answer is not "no": the next run asks again
+				}
 				break
 			}
 			if err != nil {
