@@ -40,17 +40,19 @@ func (p *passes) run() (closed bool, err error) {
 		if err := p.pass(size); err != nil {
 			return false, err
 		}
-		if p.collected() > p.rows {
-			return false, fmt.Errorf("%w: %d events of %s to %s are gone", audit.ErrRestored, p.collected()-p.rows,
-				p.span.From.Format(time.RFC3339), p.span.To.Format(time.RFC3339))
-		}
-		if p.collected() < p.rows {
+		gone := p.collected() - p.rows
+		if gone < 0 {
 			continue
 		}
-		// A portal that has stopped filtering ends any window with a short page.
+		// A portal that has stopped filtering ends any window with a short page:
+		// it is recognized first, lest its twenty rows are taken for all that is left.
 		page, err := p.page(p.rows, 1)
 		if err != nil {
 			return false, err
+		}
+		if gone > 0 {
+			return false, fmt.Errorf("%w: %d events of %s to %s are gone", audit.ErrRestored, gone,
+				p.span.From.Format(time.RFC3339), p.span.To.Format(time.RFC3339))
 		}
 		if page.Rows() == 0 {
 			return true, nil

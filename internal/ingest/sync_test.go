@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -134,6 +135,34 @@ func TestSyncOptionVanishes(t *testing.T) {
 	h.checkRollups(t)
 	h.portal.SetFaults(func(f *demoportal.Faults) { *f = demoportal.Faults{} })
 	h.mustSync(t)
+	h.checkTruth(t, year(2000), year(2100))
+	h.checkRollups(t)
+}
+
+// TestSyncOptionVanishesAnywhere: at whichever request the audit option goes,
+// that is what sync says, not that the portal was restored.
+func TestSyncOptionVanishesAnywhere(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, worldgen.New(worldgen.Config{Seed: 2, Events: 700, Days: 20, End: end}), end.Add(time.Hour))
+	for nth := int64(1); ; nth++ {
+		var asked atomic.Int64
+		h.portal.SetFaults(func(f *demoportal.Faults) {
+			*f = demoportal.Faults{Before: func(r demoportal.Request) {
+				if strings.Contains(r.URL, "/audit/") && asked.Add(1) == nth {
+					h.portal.SetFaults(func(f *demoportal.Faults) { f.Audit = demoportal.AuditMissing })
+				}
+			}}
+		})
+		_, err := h.sync(t, ingest.Options{Parallel: 1})
+		if asked.Load() < nth {
+			must(t, err)
+			break
+		}
+		// A run that had read all that it needed may end well.
+		if err != nil && !errors.Is(err, ingest.ErrNoAuditOption) {
+			t.Fatalf("the option went at request %d, and sync says: %v", nth, err)
+		}
+	}
 	h.checkTruth(t, year(2000), year(2100))
 	h.checkRollups(t)
 }
