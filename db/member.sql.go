@@ -93,13 +93,16 @@ func (q *Queries) AddGroups(ctx context.Context, arg AddGroupsParams) ([]AddGrou
 	return items, nil
 }
 
-const addMembershipChanges = `-- name: AddMembershipChanges :exec
-INSERT INTO membership_change (portal_id, event_id, room_key, occurred_at, action_id, actor_id, account_id, group_id)
+const addMembershipChanges = `-- name: AddMembershipChanges :many
+INSERT INTO membership_change AS m (portal_id, event_id, room_key, occurred_at, action_id, actor_id, account_id, group_id)
 SELECT
     $1::integer, unnest($2::bigint[]), $3::integer, unnest($4::timestamptz[]),
     unnest($5::integer[]), unnest($6::text[]),
     nullif(unnest($7::text[]), ''), nullif(unnest($8::text[]), '')
-ON CONFLICT DO NOTHING
+ON CONFLICT (portal_id, event_id) DO UPDATE SET
+    action_id = excluded.action_id, actor_id = excluded.actor_id, account_id = excluded.account_id, group_id = excluded.group_id
+    WHERE m.account_id IS NULL AND m.group_id IS NULL AND coalesce(excluded.account_id, excluded.group_id) IS NOT NULL
+RETURNING m.action_id, m.account_id, m.group_id
 `
 
 type AddMembershipChangesParams struct {
@@ -113,9 +116,16 @@ type AddMembershipChangesParams struct {
 	GroupIDs   []string
 }
 
-// An empty account_id or group_id is none.
-func (q *Queries) AddMembershipChanges(ctx context.Context, arg AddMembershipChangesParams) error {
-	_, err := q.db.Exec(ctx, addMembershipChanges,
+type AddMembershipChangesRow struct {
+	ActionID  int32
+	AccountID *string
+	GroupID   *string
+}
+
+// An empty account_id or group_id is none. Returns whom the changes concern of
+// which that was not known before.
+func (q *Queries) AddMembershipChanges(ctx context.Context, arg AddMembershipChangesParams) ([]AddMembershipChangesRow, error) {
+	rows, err := q.db.Query(ctx, addMembershipChanges,
 		arg.PortalID,
 		arg.EventIDs,
 		arg.RoomKey,
@@ -125,36 +135,53 @@ func (q *Queries) AddMembershipChanges(ctx context.Context, arg AddMembershipCha
 		arg.AccountIDs,
 		arg.GroupIDs,
 	)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AddMembershipChangesRow{}
+	for rows.Next() {
+		var i AddMembershipChangesRow
+		if err := rows.Scan(&i.ActionID, &i.AccountID, &i.GroupID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const addRoomGroups = `-- name: AddRoomGroups :exec
-INSERT INTO room_group (portal_id, room_key, group_key, valid_from, joined_at, joined_after, access)
+INSERT INTO room_group (portal_id, room_key, group_key, valid_from, valid_to, joined_at, joined_after, access)
 SELECT
-    $1::integer, $2::integer, n.group_key, s.valid_from,
-    coalesce(o.joined_at, s.valid_from), coalesce(o.joined_after, s.joined_after), n.access
+    $1::integer, $2::integer, s.group_key,
+    coalesce(nullif(s.valid_from, '0001-01-01 00:00:00+00'), '-infinity'),
+    coalesce(nullif(s.valid_to, '0001-01-01 00:00:00+00'), 'infinity'),
+    coalesce(nullif(s.joined_at, '0001-01-01 00:00:00+00'), '-infinity'),
+    coalesce(nullif(s.joined_after, '0001-01-01 00:00:00+00'), '-infinity'),
+    s.access
 FROM (
-    SELECT unnest($3::integer[]) AS group_key, unnest($4::smallint[]) AS access
-) AS n
-CROSS JOIN (
     SELECT
-        coalesce(nullif($5::timestamptz, '0001-01-01 00:00:00+00'), '-infinity') AS valid_from,
-        coalesce(nullif($6::timestamptz, '0001-01-01 00:00:00+00'), '-infinity') AS joined_after
+        unnest($3::integer[]) AS group_key,
+        unnest($4::timestamptz[]) AS valid_from,
+        unnest($5::timestamptz[]) AS valid_to,
+        unnest($6::timestamptz[]) AS joined_at,
+        unnest($7::timestamptz[]) AS joined_after,
+        unnest($8::smallint[]) AS access
 ) AS s
-LEFT JOIN room_group AS o
-    ON o.portal_id = $1::integer AND o.room_key = $2::integer AND o.group_key = n.group_key
-    AND o.valid_to = s.valid_from AND o.valid_from < o.valid_to
-ON CONFLICT (portal_id, room_key, group_key, valid_from) DO UPDATE SET
-    access = excluded.access, valid_to = 'infinity'
 `
 
 type AddRoomGroupsParams struct {
 	PortalID    int32
 	RoomKey     int32
 	GroupKeys   []int32
+	ValidFrom   []time.Time
+	ValidTo     []time.Time
+	JoinedAt    []time.Time
+	JoinedAfter []time.Time
 	Accesses    []int16
-	ValidFrom   time.Time
-	JoinedAfter time.Time
 }
 
 // As AddRoomMembers.
@@ -163,59 +190,99 @@ func (q *Queries) AddRoomGroups(ctx context.Context, arg AddRoomGroupsParams) er
 		arg.PortalID,
 		arg.RoomKey,
 		arg.GroupKeys,
-		arg.Accesses,
 		arg.ValidFrom,
+		arg.ValidTo,
+		arg.JoinedAt,
 		arg.JoinedAfter,
+		arg.Accesses,
 	)
 	return err
 }
 
 const addRoomMembers = `-- name: AddRoomMembers :exec
-INSERT INTO room_member (portal_id, room_key, account_key, valid_from, joined_at, joined_after, access, is_owner)
+INSERT INTO room_member (portal_id, room_key, account_key, valid_from, valid_to, joined_at, joined_after, access, is_owner)
 SELECT
-    $1::integer, $2::integer, n.account_key, s.valid_from,
-    coalesce(o.joined_at, s.valid_from), coalesce(o.joined_after, s.joined_after),
-    n.access, n.is_owner
+    $1::integer, $2::integer, s.account_key,
+    coalesce(nullif(s.valid_from, '0001-01-01 00:00:00+00'), '-infinity'),
+    coalesce(nullif(s.valid_to, '0001-01-01 00:00:00+00'), 'infinity'),
+    coalesce(nullif(s.joined_at, '0001-01-01 00:00:00+00'), '-infinity'),
+    coalesce(nullif(s.joined_after, '0001-01-01 00:00:00+00'), '-infinity'),
+    s.access, s.is_owner
 FROM (
     SELECT
         unnest($3::integer[]) AS account_key,
-        unnest($4::smallint[]) AS access,
-        unnest($5::boolean[]) AS is_owner
-) AS n
-CROSS JOIN (
-    SELECT
-        coalesce(nullif($6::timestamptz, '0001-01-01 00:00:00+00'), '-infinity') AS valid_from,
-        coalesce(nullif($7::timestamptz, '0001-01-01 00:00:00+00'), '-infinity') AS joined_after
+        unnest($4::timestamptz[]) AS valid_from,
+        unnest($5::timestamptz[]) AS valid_to,
+        unnest($6::timestamptz[]) AS joined_at,
+        unnest($7::timestamptz[]) AS joined_after,
+        unnest($8::smallint[]) AS access,
+        unnest($9::boolean[]) AS is_owner
 ) AS s
-LEFT JOIN room_member AS o
-    ON o.portal_id = $1::integer AND o.room_key = $2::integer AND o.account_key = n.account_key
-    AND o.valid_to = s.valid_from AND o.valid_from < o.valid_to
-ON CONFLICT (portal_id, room_key, account_key, valid_from) DO UPDATE SET
-    access = excluded.access, is_owner = excluded.is_owner, valid_to = 'infinity'
 `
 
 type AddRoomMembersParams struct {
 	PortalID    int32
 	RoomKey     int32
 	AccountKeys []int32
+	ValidFrom   []time.Time
+	ValidTo     []time.Time
+	JoinedAt    []time.Time
+	JoinedAfter []time.Time
 	Accesses    []int16
 	Owners      []bool
-	ValidFrom   time.Time
-	JoinedAfter time.Time
 }
 
-// Opens spans from valid_from on, of which year 1 is -infinity: Go has no other
-// name for it. A list that is read twice in one run may open a span anew. Somebody whose right only changed keeps the
-// start of their membership: that of the span which was just closed.
+// Year 1 as the start of a span is -infinity and as its end infinity: Go has no
+// other name for them.
 func (q *Queries) AddRoomMembers(ctx context.Context, arg AddRoomMembersParams) error {
 	_, err := q.db.Exec(ctx, addRoomMembers,
 		arg.PortalID,
 		arg.RoomKey,
 		arg.AccountKeys,
+		arg.ValidFrom,
+		arg.ValidTo,
+		arg.JoinedAt,
+		arg.JoinedAfter,
 		arg.Accesses,
 		arg.Owners,
-		arg.ValidFrom,
-		arg.JoinedAfter,
+	)
+	return err
+}
+
+const addSightings = `-- name: AddSightings :exec
+INSERT INTO member_sighting (portal_id, room_key, account_key, group_key, read_at, as_of, before_at, access, is_owner)
+SELECT
+    $1::integer, $2::integer, unnest($3::integer[]), unnest($4::integer[]),
+    $5::timestamptz, $6::timestamptz, nullif($7::timestamptz, '0001-01-01 00:00:00+00'),
+    unnest($8::smallint[]), unnest($9::boolean[])
+ON CONFLICT (portal_id, room_key, account_key, group_key, read_at) DO UPDATE SET
+    access = excluded.access, is_owner = excluded.is_owner
+`
+
+type AddSightingsParams struct {
+	PortalID    int32
+	RoomKey     int32
+	AccountKeys []int32
+	GroupKeys   []int32
+	ReadAt      time.Time
+	AsOf        time.Time
+	BeforeAt    time.Time
+	Accesses    []int16
+	Owners      []bool
+}
+
+// Year 1 as before_at is none. A list can be read twice at one moment.
+func (q *Queries) AddSightings(ctx context.Context, arg AddSightingsParams) error {
+	_, err := q.db.Exec(ctx, addSightings,
+		arg.PortalID,
+		arg.RoomKey,
+		arg.AccountKeys,
+		arg.GroupKeys,
+		arg.ReadAt,
+		arg.AsOf,
+		arg.BeforeAt,
+		arg.Accesses,
+		arg.Owners,
 	)
 	return err
 }
@@ -243,114 +310,70 @@ func (q *Queries) CloseGroupMembers(ctx context.Context, arg CloseGroupMembersPa
 	return err
 }
 
-const closeRoomGroups = `-- name: CloseRoomGroups :exec
-UPDATE room_group
-SET valid_to = greatest(valid_from, $1::timestamptz)
-WHERE portal_id = $2 AND room_key = $3 AND group_key = ANY($4::integer[]) AND valid_to = 'infinity'
+const deleteRoomGroups = `-- name: DeleteRoomGroups :exec
+DELETE FROM room_group
+WHERE portal_id = $1 AND room_key = $2 AND group_key = ANY($3::integer[])
 `
 
-type CloseRoomGroupsParams struct {
-	ValidTo   time.Time
+type DeleteRoomGroupsParams struct {
 	PortalID  int32
 	RoomKey   int32
 	GroupKeys []int32
 }
 
-func (q *Queries) CloseRoomGroups(ctx context.Context, arg CloseRoomGroupsParams) error {
-	_, err := q.db.Exec(ctx, closeRoomGroups,
-		arg.ValidTo,
-		arg.PortalID,
-		arg.RoomKey,
-		arg.GroupKeys,
-	)
+func (q *Queries) DeleteRoomGroups(ctx context.Context, arg DeleteRoomGroupsParams) error {
+	_, err := q.db.Exec(ctx, deleteRoomGroups, arg.PortalID, arg.RoomKey, arg.GroupKeys)
 	return err
 }
 
-const closeRoomMembers = `-- name: CloseRoomMembers :exec
-UPDATE room_member
-SET valid_to = greatest(valid_from, $1::timestamptz)
-WHERE portal_id = $2 AND room_key = $3 AND account_key = ANY($4::integer[]) AND valid_to = 'infinity'
+const deleteRoomMembers = `-- name: DeleteRoomMembers :exec
+DELETE FROM room_member
+WHERE portal_id = $1 AND room_key = $2 AND account_key = ANY($3::integer[])
 `
 
-type CloseRoomMembersParams struct {
-	ValidTo     time.Time
+type DeleteRoomMembersParams struct {
 	PortalID    int32
 	RoomKey     int32
 	AccountKeys []int32
 }
 
-func (q *Queries) CloseRoomMembers(ctx context.Context, arg CloseRoomMembersParams) error {
-	_, err := q.db.Exec(ctx, closeRoomMembers,
-		arg.ValidTo,
-		arg.PortalID,
-		arg.RoomKey,
-		arg.AccountKeys,
-	)
+func (q *Queries) DeleteRoomMembers(ctx context.Context, arg DeleteRoomMembersParams) error {
+	_, err := q.db.Exec(ctx, deleteRoomMembers, arg.PortalID, arg.RoomKey, arg.AccountKeys)
 	return err
 }
 
-const dateRoomMembers = `-- name: DateRoomMembers :exec
-UPDATE room_member AS m
-SET valid_from = CASE WHEN m.valid_from = m.joined_at THEN j.joined_at ELSE m.valid_from END,
-    joined_at = j.joined_at,
-    joined_after = j.joined_at
-FROM (
-    SELECT o.room_key, o.account_key, o.valid_from, max(c.occurred_at) AS joined_at
-    FROM room_member AS o
-    INNER JOIN account AS a ON a.portal_id = o.portal_id AND a.account_key = o.account_key
-    INNER JOIN membership_change AS c
-        ON c.portal_id = o.portal_id AND c.room_key = o.room_key AND c.account_id = a.account_id
-    INNER JOIN room AS r ON r.portal_id = o.portal_id AND r.room_key = o.room_key
-    WHERE o.portal_id = $1
-        AND o.room_key = $2
-        AND c.action_id = 5085
-        AND c.occurred_at > o.joined_after
-        AND c.occurred_at <= CASE WHEN o.joined_at = '-infinity' THEN r.members_since ELSE o.joined_at END + INTERVAL '10 minutes'
-    GROUP BY o.room_key, o.account_key, o.valid_from
-) AS j
-WHERE m.portal_id = $1
-    AND m.room_key = j.room_key
-    AND m.account_key = j.account_key
-    AND m.valid_from = j.valid_from
+const getRoomMembersReadAt = `-- name: GetRoomMembersReadAt :one
+SELECT members_read_at FROM room WHERE portal_id = $1 AND room_key = $2
 `
 
-type DateRoomMembersParams struct {
-	PortalID int32
-	RoomKey  int32
-}
-
-// Sets the start of memberships to the moment that the room's log tells: the
-// last adding of the person that lies within what the lists leave open. A list
-// is read some minutes after the moment that it stands for.
-func (q *Queries) DateRoomMembers(ctx context.Context, arg DateRoomMembersParams) error {
-	_, err := q.db.Exec(ctx, dateRoomMembers, arg.PortalID, arg.RoomKey)
-	return err
-}
-
-const getRoomMembersAt = `-- name: GetRoomMembersAt :one
-SELECT members_at FROM room WHERE portal_id = $1 AND room_key = $2
-`
-
-type GetRoomMembersAtParams struct {
+type GetRoomMembersReadAtParams struct {
 	PortalID int32
 	RoomKey  int32
 }
 
 // When the room's list of members was read last.
-func (q *Queries) GetRoomMembersAt(ctx context.Context, arg GetRoomMembersAtParams) (*time.Time, error) {
-	row := q.db.QueryRow(ctx, getRoomMembersAt, arg.PortalID, arg.RoomKey)
-	var members_at *time.Time
-	err := row.Scan(&members_at)
-	return members_at, err
+func (q *Queries) GetRoomMembersReadAt(ctx context.Context, arg GetRoomMembersReadAtParams) (*time.Time, error) {
+	row := q.db.QueryRow(ctx, getRoomMembersReadAt, arg.PortalID, arg.RoomKey)
+	var members_read_at *time.Time
+	err := row.Scan(&members_read_at)
+	return members_read_at, err
 }
 
-const listGroupIDs = `-- name: ListGroupIDs :many
-SELECT group_id FROM people_group WHERE portal_id = $1 ORDER BY group_id
+const listGroupsToAsk = `-- name: ListGroupsToAsk :many
+SELECT group_id
+FROM people_group
+WHERE portal_id = $1 AND (read_at IS NULL OR read_at < $2::timestamptz)
+ORDER BY group_id
 `
 
-// The groups that hold or held a right in a room.
-func (q *Queries) ListGroupIDs(ctx context.Context, portalID int32) ([]string, error) {
-	rows, err := q.db.Query(ctx, listGroupIDs, portalID)
+type ListGroupsToAskParams struct {
+	PortalID    int32
+	AskedBefore time.Time
+}
+
+// The groups that hold or held a right in a room and have not been read since asked_before.
+func (q *Queries) ListGroupsToAsk(ctx context.Context, arg ListGroupsToAskParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, listGroupsToAsk, arg.PortalID, arg.AskedBefore)
 	if err != nil {
 		return nil, err
 	}
@@ -362,6 +385,113 @@ func (q *Queries) ListGroupIDs(ctx context.Context, portalID int32) ([]string, e
 			return nil, err
 		}
 		items = append(items, group_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listLastSightings = `-- name: ListLastSightings :many
+SELECT DISTINCT ON (s.account_key, s.group_key) s.account_key, s.group_key, s.access, s.is_owner
+FROM member_sighting AS s
+WHERE s.portal_id = $1 AND s.room_key = $2
+ORDER BY s.account_key, s.group_key, s.read_at DESC
+`
+
+type ListLastSightingsParams struct {
+	PortalID int32
+	RoomKey  int32
+}
+
+type ListLastSightingsRow struct {
+	AccountKey int32
+	GroupKey   int32
+	Access     int16
+	IsOwner    bool
+}
+
+// What the list of members that was read last said, and who has been on an earlier one.
+func (q *Queries) ListLastSightings(ctx context.Context, arg ListLastSightingsParams) ([]ListLastSightingsRow, error) {
+	rows, err := q.db.Query(ctx, listLastSightings, arg.PortalID, arg.RoomKey)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListLastSightingsRow{}
+	for rows.Next() {
+		var i ListLastSightingsRow
+		if err := rows.Scan(
+			&i.AccountKey,
+			&i.GroupKey,
+			&i.Access,
+			&i.IsOwner,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listMemberChanges = `-- name: ListMemberChanges :many
+SELECT
+    c.event_id, c.action_id, coalesce(e.occurred_at, c.occurred_at)::timestamptz AS occurred_at,
+    coalesce(a.account_key, 0)::integer AS account_key, coalesce(g.group_key, 0)::integer AS group_key
+FROM membership_change AS c
+LEFT JOIN audit_event AS e ON e.portal_id = c.portal_id AND e.event_id = c.event_id
+LEFT JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
+LEFT JOIN people_group AS g ON g.portal_id = c.portal_id AND g.group_id = c.group_id
+WHERE c.portal_id = $1 AND c.room_key = $2
+    AND (a.account_key = ANY($3::integer[]) OR g.group_key = ANY($4::integer[]) OR c.action_id = 5159)
+ORDER BY c.event_id
+`
+
+type ListMemberChangesParams struct {
+	PortalID    int32
+	RoomKey     int32
+	AccountKeys []int32
+	GroupKeys   []int32
+}
+
+type ListMemberChangesRow struct {
+	EventID    int64
+	ActionID   int32
+	OccurredAt time.Time
+	AccountKey int32
+	GroupKey   int32
+}
+
+// All that the log of a room said of the given persons and groups, and all
+// changes of its owner, with the moments of the audit events: the dates of logs
+// are an hour late in one hour a year.
+func (q *Queries) ListMemberChanges(ctx context.Context, arg ListMemberChangesParams) ([]ListMemberChangesRow, error) {
+	rows, err := q.db.Query(ctx, listMemberChanges,
+		arg.PortalID,
+		arg.RoomKey,
+		arg.AccountKeys,
+		arg.GroupKeys,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListMemberChangesRow{}
+	for rows.Next() {
+		var i ListMemberChangesRow
+		if err := rows.Scan(
+			&i.EventID,
+			&i.ActionID,
+			&i.OccurredAt,
+			&i.AccountKey,
+			&i.GroupKey,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -400,32 +530,44 @@ func (q *Queries) ListOpenGroupMembers(ctx context.Context, arg ListOpenGroupMem
 	return items, nil
 }
 
-const listOpenRoomGroups = `-- name: ListOpenRoomGroups :many
-SELECT group_key, access
-FROM room_group
-WHERE portal_id = $1 AND room_key = $2 AND valid_to = 'infinity'
+const listOpenMemberships = `-- name: ListOpenMemberships :many
+SELECT m.account_key, 0 AS group_key, m.access, m.is_owner
+FROM room_member AS m
+WHERE m.portal_id = $1 AND m.room_key = $2 AND m.valid_to = 'infinity'
+UNION ALL
+SELECT 0, g.group_key, g.access, false
+FROM room_group AS g
+WHERE g.portal_id = $1 AND g.room_key = $2 AND g.valid_to = 'infinity'
 `
 
-type ListOpenRoomGroupsParams struct {
+type ListOpenMembershipsParams struct {
 	PortalID int32
 	RoomKey  int32
 }
 
-type ListOpenRoomGroupsRow struct {
-	GroupKey int32
-	Access   int16
+type ListOpenMembershipsRow struct {
+	AccountKey int32
+	GroupKey   int32
+	Access     int16
+	IsOwner    bool
 }
 
-func (q *Queries) ListOpenRoomGroups(ctx context.Context, arg ListOpenRoomGroupsParams) ([]ListOpenRoomGroupsRow, error) {
-	rows, err := q.db.Query(ctx, listOpenRoomGroups, arg.PortalID, arg.RoomKey)
+// The memberships that are known not to have ended, of persons and of groups (account_key 0).
+func (q *Queries) ListOpenMemberships(ctx context.Context, arg ListOpenMembershipsParams) ([]ListOpenMembershipsRow, error) {
+	rows, err := q.db.Query(ctx, listOpenMemberships, arg.PortalID, arg.RoomKey)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListOpenRoomGroupsRow{}
+	items := []ListOpenMembershipsRow{}
 	for rows.Next() {
-		var i ListOpenRoomGroupsRow
-		if err := rows.Scan(&i.GroupKey, &i.Access); err != nil {
+		var i ListOpenMembershipsRow
+		if err := rows.Scan(
+			&i.AccountKey,
+			&i.GroupKey,
+			&i.Access,
+			&i.IsOwner,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -436,34 +578,85 @@ func (q *Queries) ListOpenRoomGroups(ctx context.Context, arg ListOpenRoomGroups
 	return items, nil
 }
 
-const listOpenRoomMembers = `-- name: ListOpenRoomMembers :many
-SELECT account_key, access, is_owner
-FROM room_member
-WHERE portal_id = $1 AND room_key = $2 AND valid_to = 'infinity'
+const listOwnerKeys = `-- name: ListOwnerKeys :many
+SELECT DISTINCT account_key FROM member_sighting WHERE portal_id = $1 AND room_key = $2 AND is_owner
 `
 
-type ListOpenRoomMembersParams struct {
+type ListOwnerKeysParams struct {
 	PortalID int32
 	RoomKey  int32
 }
 
-type ListOpenRoomMembersRow struct {
-	AccountKey int32
-	Access     int16
-	IsOwner    bool
-}
-
-// The members that a room has by the last list read.
-func (q *Queries) ListOpenRoomMembers(ctx context.Context, arg ListOpenRoomMembersParams) ([]ListOpenRoomMembersRow, error) {
-	rows, err := q.db.Query(ctx, listOpenRoomMembers, arg.PortalID, arg.RoomKey)
+// Everybody who has ever been listed as the owner of a room.
+func (q *Queries) ListOwnerKeys(ctx context.Context, arg ListOwnerKeysParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, listOwnerKeys, arg.PortalID, arg.RoomKey)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListOpenRoomMembersRow{}
+	items := []int32{}
 	for rows.Next() {
-		var i ListOpenRoomMembersRow
-		if err := rows.Scan(&i.AccountKey, &i.Access, &i.IsOwner); err != nil {
+		var account_key int32
+		if err := rows.Scan(&account_key); err != nil {
+			return nil, err
+		}
+		items = append(items, account_key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSightings = `-- name: ListSightings :many
+SELECT account_key, group_key, read_at, as_of, before_at, access, is_owner
+FROM member_sighting
+WHERE portal_id = $1 AND room_key = $2
+    AND (account_key = ANY($3::integer[]) OR group_key = ANY($4::integer[]))
+ORDER BY account_key, group_key, read_at
+`
+
+type ListSightingsParams struct {
+	PortalID    int32
+	RoomKey     int32
+	AccountKeys []int32
+	GroupKeys   []int32
+}
+
+type ListSightingsRow struct {
+	AccountKey int32
+	GroupKey   int32
+	ReadAt     time.Time
+	AsOf       time.Time
+	BeforeAt   *time.Time
+	Access     int16
+	IsOwner    bool
+}
+
+// All that lists of a room's members said of the given persons and groups.
+func (q *Queries) ListSightings(ctx context.Context, arg ListSightingsParams) ([]ListSightingsRow, error) {
+	rows, err := q.db.Query(ctx, listSightings,
+		arg.PortalID,
+		arg.RoomKey,
+		arg.AccountKeys,
+		arg.GroupKeys,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListSightingsRow{}
+	for rows.Next() {
+		var i ListSightingsRow
+		if err := rows.Scan(
+			&i.AccountKey,
+			&i.GroupKey,
+			&i.ReadAt,
+			&i.AsOf,
+			&i.BeforeAt,
+			&i.Access,
+			&i.IsOwner,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -475,12 +668,14 @@ func (q *Queries) ListOpenRoomMembers(ctx context.Context, arg ListOpenRoomMembe
 }
 
 const listUnexplainedChanges = `-- name: ListUnexplainedChanges :many
-SELECT r.room_id, e.event_id, e.occurred_at
+SELECT r.room_id, e.event_id, e.occurred_at, k.action_id, a.account_id AS actor_id
 FROM room AS r
 INNER JOIN audit_event AS e ON e.portal_id = r.portal_id AND e.room_key = r.room_key AND e.room_source = 2
 INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
+INNER JOIN account AS a ON a.portal_id = e.portal_id AND a.account_key = e.account_key
 LEFT JOIN membership_change AS c ON c.portal_id = e.portal_id AND c.event_id = e.event_id
 WHERE r.portal_id = $1
+    AND r.is_unexplained
     AND r.listed_at IS NOT NULL AND r.deleted_at IS NULL AND NOT r.is_third_party
     AND k.action_id = ANY($2::integer[])
     AND c.event_id IS NULL
@@ -496,6 +691,8 @@ type ListUnexplainedChangesRow struct {
 	RoomID     string
 	EventID    int64
 	OccurredAt time.Time
+	ActionID   int32
+	ActorID    string
 }
 
 // Changes of members whose room's log has not been asked whom they concern,
@@ -509,7 +706,13 @@ func (q *Queries) ListUnexplainedChanges(ctx context.Context, arg ListUnexplaine
 	items := []ListUnexplainedChangesRow{}
 	for rows.Next() {
 		var i ListUnexplainedChangesRow
-		if err := rows.Scan(&i.RoomID, &i.EventID, &i.OccurredAt); err != nil {
+		if err := rows.Scan(
+			&i.RoomID,
+			&i.EventID,
+			&i.OccurredAt,
+			&i.ActionID,
+			&i.ActorID,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -615,34 +818,50 @@ func (q *Queries) SetGroupRead(ctx context.Context, arg SetGroupReadParams) erro
 
 const setRoomMembersRead = `-- name: SetRoomMembersRead :exec
 UPDATE room
-SET members_since = coalesce(members_since, $1::timestamptz), members_at = $1::timestamptz, unreadable_since = NULL
-WHERE portal_id = $2 AND room_key = $3
+SET members_since = coalesce(members_since, $1::timestamptz),
+    members_at = $1::timestamptz,
+    members_read_at = $2::timestamptz,
+    members_asked_at = $2::timestamptz,
+    unreadable_since = NULL
+WHERE portal_id = $3 AND room_key = $4
 `
 
 type SetRoomMembersReadParams struct {
+	AsOf     time.Time
 	ReadAt   time.Time
 	PortalID int32
 	RoomKey  int32
 }
 
 func (q *Queries) SetRoomMembersRead(ctx context.Context, arg SetRoomMembersReadParams) error {
-	_, err := q.db.Exec(ctx, setRoomMembersRead, arg.ReadAt, arg.PortalID, arg.RoomKey)
+	_, err := q.db.Exec(ctx, setRoomMembersRead,
+		arg.AsOf,
+		arg.ReadAt,
+		arg.PortalID,
+		arg.RoomKey,
+	)
 	return err
 }
 
 const setRoomUnreadable = `-- name: SetRoomUnreadable :exec
 UPDATE room
-SET unreadable_since = coalesce(unreadable_since, $1::timestamptz)
-WHERE portal_id = $2 AND room_key = $3
+SET unreadable_since = coalesce(unreadable_since, $1::timestamptz), members_asked_at = $2::timestamptz
+WHERE portal_id = $3 AND room_key = $4
 `
 
 type SetRoomUnreadableParams struct {
+	AsOf     time.Time
 	ReadAt   time.Time
 	PortalID int32
 	RoomKey  int32
 }
 
 func (q *Queries) SetRoomUnreadable(ctx context.Context, arg SetRoomUnreadableParams) error {
-	_, err := q.db.Exec(ctx, setRoomUnreadable, arg.ReadAt, arg.PortalID, arg.RoomKey)
+	_, err := q.db.Exec(ctx, setRoomUnreadable,
+		arg.AsOf,
+		arg.ReadAt,
+		arg.PortalID,
+		arg.RoomKey,
+	)
 	return err
 }

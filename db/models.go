@@ -52,10 +52,18 @@ type Room struct {
 	DeletedAt *time.Time
 	// Portal time, UTC, of the last list of rooms that had it; null if none had
 	ListedAt *time.Time
-	// Portal time, UTC, of the first list of members read; before it, members are as that list says, walked back through the log
+	// As of when the first list of members was read, UTC; before it, members are as that list says, walked back through the log
 	MembersSince *time.Time
-	// Portal time, UTC, of the last list of members read; null if none was
+	// As of when the last list of members was read, UTC: the end of the events that were read with it; null if none was
 	MembersAt *time.Time
+	// Portal time, UTC, when that list was read
+	MembersReadAt *time.Time
+	// Portal time, UTC, when the portal was last asked for the list, whether or not it showed one
+	MembersAskedAt *time.Time
+	// Latest event that may have changed the members, UTC: a list that was asked for before it is to be asked for again; null if there was none
+	MembersWantedAt *time.Time
+	// True: events changed the members, and the room's log has not been asked yet whom they concern
+	IsUnexplained bool
 	// Portal time, UTC, since which the portal shows no members of the room; null if it does
 	UnreadableSince *time.Time
 	// From when on the room's log is needed to tell what events do not say, UTC; null if it is not

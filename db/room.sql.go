@@ -94,40 +94,6 @@ func (q *Queries) AddRooms(ctx context.Context, arg AddRoomsParams) ([]AddRoomsR
 	return items, nil
 }
 
-const listMemberListTimes = `-- name: ListMemberListTimes :many
-SELECT room_id, coalesce(members_at, unreadable_since, '0001-01-01 00:00:00+00')::timestamptz AS members_at
-FROM room
-WHERE portal_id = $1 AND NOT is_unresolved AND listed_at IS NOT NULL AND deleted_at IS NULL
-ORDER BY room_id
-`
-
-type ListMemberListTimesRow struct {
-	RoomID    string
-	MembersAt time.Time
-}
-
-// The rooms that the last list of rooms had, and when their members were read
-// last or found unreadable; year 1 if never.
-func (q *Queries) ListMemberListTimes(ctx context.Context, portalID int32) ([]ListMemberListTimesRow, error) {
-	rows, err := q.db.Query(ctx, listMemberListTimes, portalID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListMemberListTimesRow{}
-	for rows.Next() {
-		var i ListMemberListTimesRow
-		if err := rows.Scan(&i.RoomID, &i.MembersAt); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listRoomRenames = `-- name: ListRoomRenames :many
 SELECT r.room_id, rr.event_id, rr.renamed_at, rr.old_title
 FROM room_rename AS rr
@@ -170,7 +136,7 @@ func (q *Queries) ListRoomRenames(ctx context.Context, portalID int32) ([]ListRo
 }
 
 const listRooms = `-- name: ListRooms :many
-SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, unreadable_since, log_wanted_from, log_from, log_until, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved ORDER BY room_id
+SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, is_unexplained, unreadable_since, log_wanted_from, log_from, log_until, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved ORDER BY room_id
 `
 
 // All rooms, unresolved titles left out.
@@ -198,6 +164,10 @@ func (q *Queries) ListRooms(ctx context.Context, portalID int32) ([]Room, error)
 			&i.ListedAt,
 			&i.MembersSince,
 			&i.MembersAt,
+			&i.MembersReadAt,
+			&i.MembersAskedAt,
+			&i.MembersWantedAt,
+			&i.IsUnexplained,
 			&i.UnreadableSince,
 			&i.LogWantedFrom,
 			&i.LogFrom,
@@ -207,6 +177,45 @@ func (q *Queries) ListRooms(ctx context.Context, portalID int32) ([]Room, error)
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRoomsToAsk = `-- name: ListRoomsToAsk :many
+SELECT room_id
+FROM room
+WHERE portal_id = $1 AND NOT is_unresolved AND listed_at IS NOT NULL AND deleted_at IS NULL
+    AND (
+        members_asked_at IS NULL
+        OR members_asked_at <= members_wanted_at
+        OR members_asked_at < $2::timestamptz
+    )
+ORDER BY room_id
+`
+
+type ListRoomsToAskParams struct {
+	PortalID    int32
+	AskedBefore time.Time
+}
+
+// The rooms that the last list of rooms had and whose members have not been
+// asked for since asked_before, or not since an event that may have changed them.
+func (q *Queries) ListRoomsToAsk(ctx context.Context, arg ListRoomsToAskParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, listRoomsToAsk, arg.PortalID, arg.AskedBefore)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var room_id string
+		if err := rows.Scan(&room_id); err != nil {
+			return nil, err
+		}
+		items = append(items, room_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -273,6 +282,20 @@ type SetContextsStaleParams struct {
 // The index has hashes, since titles can be too long for it.
 func (q *Queries) SetContextsStale(ctx context.Context, arg SetContextsStaleParams) error {
 	_, err := q.db.Exec(ctx, setContextsStale, arg.PortalID, arg.Titles)
+	return err
+}
+
+const setRoomExplained = `-- name: SetRoomExplained :exec
+UPDATE room SET is_unexplained = false WHERE portal_id = $1 AND room_key = $2
+`
+
+type SetRoomExplainedParams struct {
+	PortalID int32
+	RoomKey  int32
+}
+
+func (q *Queries) SetRoomExplained(ctx context.Context, arg SetRoomExplainedParams) error {
+	_, err := q.db.Exec(ctx, setRoomExplained, arg.PortalID, arg.RoomKey)
 	return err
 }
 
@@ -440,5 +463,24 @@ type WantRoomLogsParams struct {
 // Asks for the logs of rooms from the given times on.
 func (q *Queries) WantRoomLogs(ctx context.Context, arg WantRoomLogsParams) error {
 	_, err := q.db.Exec(ctx, wantRoomLogs, arg.PortalID, arg.RoomKeys, arg.WantedFrom)
+	return err
+}
+
+const wantRoomMembers = `-- name: WantRoomMembers :exec
+UPDATE room AS r
+SET members_wanted_at = greatest(r.members_wanted_at, w.wanted_at), is_unexplained = true
+FROM (SELECT unnest($2::integer[]) AS room_key, unnest($3::timestamptz[]) AS wanted_at) AS w
+WHERE r.portal_id = $1 AND r.room_key = w.room_key
+`
+
+type WantRoomMembersParams struct {
+	PortalID int32
+	RoomKeys []int32
+	WantedAt []time.Time
+}
+
+// Notes events that may have changed the members of rooms.
+func (q *Queries) WantRoomMembers(ctx context.Context, arg WantRoomMembersParams) error {
+	_, err := q.db.Exec(ctx, wantRoomMembers, arg.PortalID, arg.RoomKeys, arg.WantedAt)
 	return err
 }

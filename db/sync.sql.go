@@ -307,7 +307,7 @@ func (q *Queries) FinishRun(ctx context.Context, arg FinishRunParams) error {
 
 const finishTask = `-- name: FinishTask :exec
 INSERT INTO sync_task (portal_id, task, done_at)
-VALUES ($1, $2, $3)
+VALUES ($1, $2, $3::timestamptz)
 ON CONFLICT (portal_id, task) DO UPDATE SET done_at = excluded.done_at
 `
 
@@ -563,12 +563,13 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]SyncRun, 
 }
 
 const listTasks = `-- name: ListTasks :many
-SELECT task, done_at FROM sync_task WHERE portal_id = $1
+SELECT task, done_at, wanted_at FROM sync_task WHERE portal_id = $1
 `
 
 type ListTasksRow struct {
-	Task   string
-	DoneAt time.Time
+	Task     string
+	DoneAt   *time.Time
+	WantedAt *time.Time
 }
 
 func (q *Queries) ListTasks(ctx context.Context, portalID int32) ([]ListTasksRow, error) {
@@ -580,7 +581,7 @@ func (q *Queries) ListTasks(ctx context.Context, portalID int32) ([]ListTasksRow
 	items := []ListTasksRow{}
 	for rows.Next() {
 		var i ListTasksRow
-		if err := rows.Scan(&i.Task, &i.DoneAt); err != nil {
+		if err := rows.Scan(&i.Task, &i.DoneAt, &i.WantedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -698,4 +699,22 @@ func (q *Queries) StartRun(ctx context.Context, arg StartRunParams) (int32, erro
 	var run_id int32
 	err := row.Scan(&run_id)
 	return run_id, err
+}
+
+const wantTask = `-- name: WantTask :exec
+INSERT INTO sync_task AS t (portal_id, task, wanted_at)
+VALUES ($1, $2, $3::timestamptz)
+ON CONFLICT (portal_id, task) DO UPDATE SET wanted_at = greatest(t.wanted_at, excluded.wanted_at)
+`
+
+type WantTaskParams struct {
+	PortalID int32
+	Task     string
+	WantedAt time.Time
+}
+
+// Notes an event that calls for doing the task once more.
+func (q *Queries) WantTask(ctx context.Context, arg WantTaskParams) error {
+	_, err := q.db.Exec(ctx, wantTask, arg.PortalID, arg.Task, arg.WantedAt)
+	return err
 }

@@ -126,6 +126,10 @@ CREATE TABLE room (
     listed_at         timestamptz,
     members_since     timestamptz,
     members_at        timestamptz,
+    members_read_at   timestamptz,
+    members_asked_at  timestamptz,
+    members_wanted_at timestamptz,
+    is_unexplained    boolean NOT NULL DEFAULT false,
     unreadable_since  timestamptz,
     log_wanted_from   timestamptz,
     log_from          timestamptz,
@@ -148,8 +152,12 @@ COMMENT ON COLUMN room.is_third_party IS 'True for rooms in third-party storage,
 COMMENT ON COLUMN room.created_at IS 'When the room was made, UTC; null if unknown';
 COMMENT ON COLUMN room.deleted_at IS 'When the room was deleted, UTC: the event''s time, else the first list that lacked it; null if it exists';
 COMMENT ON COLUMN room.listed_at IS 'Portal time, UTC, of the last list of rooms that had it; null if none had';
-COMMENT ON COLUMN room.members_since IS 'Portal time, UTC, of the first list of members read; before it, members are as that list says, walked back through the log';
-COMMENT ON COLUMN room.members_at IS 'Portal time, UTC, of the last list of members read; null if none was';
+COMMENT ON COLUMN room.members_since IS 'As of when the first list of members was read, UTC; before it, members are as that list says, walked back through the log';
+COMMENT ON COLUMN room.members_at IS 'As of when the last list of members was read, UTC: the end of the events that were read with it; null if none was';
+COMMENT ON COLUMN room.members_read_at IS 'Portal time, UTC, when that list was read';
+COMMENT ON COLUMN room.members_asked_at IS 'Portal time, UTC, when the portal was last asked for the list, whether or not it showed one';
+COMMENT ON COLUMN room.members_wanted_at IS 'Latest event that may have changed the members, UTC: a list that was asked for before it is to be asked for again; null if there was none';
+COMMENT ON COLUMN room.is_unexplained IS 'True: events changed the members, and the room''s log has not been asked yet whom they concern';
 COMMENT ON COLUMN room.unreadable_since IS 'Portal time, UTC, since which the portal shows no members of the room; null if it does';
 COMMENT ON COLUMN room.log_wanted_from IS 'From when on the room''s log is needed to tell what events do not say, UTC; null if it is not';
 COMMENT ON COLUMN room.log_from IS 'Start of the span for which the room''s log has been read, UTC; null if it never was';

@@ -1,7 +1,9 @@
 -- +goose Up
 
--- Spans are [valid_from, valid_to). A span begins at -infinity where the first
--- list of members already had the member: nothing says since when.
+-- room_member and room_group are worked out from member_sighting, what lists of
+-- members said, and membership_change, what logs of rooms said; see
+-- internal/membership. Spans are [valid_from, valid_to). A span begins at
+-- -infinity where nothing says since when.
 
 CREATE TABLE room_member (
     portal_id    integer NOT NULL,
@@ -24,7 +26,7 @@ COMMENT ON COLUMN room_member.valid_from IS 'First moment the right is known to 
 COMMENT ON COLUMN room_member.valid_to IS 'First moment it is known to hold no more, UTC; infinity: it holds';
 COMMENT ON COLUMN room_member.joined_at IS 'Start of the membership, whatever rights it has had since, UTC; as exact as valid_from';
 COMMENT ON COLUMN room_member.joined_after IS 'Last moment it is known not to have begun yet, UTC; equals joined_at where the moment is known';
-COMMENT ON COLUMN room_member.access IS 'DocSpace''s number of the right: 1 owner, 2 viewer, 5 reviewer, 6 commenter, 7 form filler, 8 custom filter, 9 room manager, 10 editor, 11 content creator';
+COMMENT ON COLUMN room_member.access IS 'DocSpace''s number of the right: 1 owner, 2 viewer, 5 reviewer, 6 commenter, 7 form filler, 8 custom filter, 9 room manager, 10 editor, 11 content creator; 0 unknown: no list ever had it';
 COMMENT ON COLUMN room_member.is_owner IS 'True for the owner of the room';
 
 CREATE TABLE room_group (
@@ -67,6 +69,30 @@ COMMENT ON COLUMN group_member.valid_from IS 'First moment they are known to bel
 COMMENT ON COLUMN group_member.valid_to IS 'First moment they are known to belong to it no more, UTC; infinity: they do';
 COMMENT ON COLUMN group_member.joined_after IS 'Last moment they are known not to have belonged to it yet, UTC; equals valid_from where the moment is known';
 
+CREATE TABLE member_sighting (
+    portal_id    integer NOT NULL,
+    room_key     integer NOT NULL,
+    account_key  integer NOT NULL,
+    group_key    integer NOT NULL,
+    read_at      timestamptz NOT NULL,
+    as_of        timestamptz NOT NULL,
+    before_at    timestamptz,
+    access       smallint NOT NULL,
+    is_owner     boolean NOT NULL,
+    PRIMARY KEY (portal_id, room_key, account_key, group_key, read_at)
+);
+
+COMMENT ON TABLE member_sighting IS 'What a list of a room''s members said of a person or a group that was not known from the list before or from the log';
+COMMENT ON COLUMN member_sighting.portal_id IS 'Portal of the room';
+COMMENT ON COLUMN member_sighting.room_key IS 'Room';
+COMMENT ON COLUMN member_sighting.account_key IS 'Person; 0: it is about a group';
+COMMENT ON COLUMN member_sighting.group_key IS 'Group; 0: it is about a person';
+COMMENT ON COLUMN member_sighting.read_at IS 'Portal time, UTC, when the list was read';
+COMMENT ON COLUMN member_sighting.as_of IS 'When a change that only lists show counts as made, UTC: the end of the events that were read with the list';
+COMMENT ON COLUMN member_sighting.before_at IS 'Portal time, UTC, when the list before was read; null for the first list';
+COMMENT ON COLUMN member_sighting.access IS 'DocSpace''s number of the right, as in room_member; 0: not on the list';
+COMMENT ON COLUMN member_sighting.is_owner IS 'True for the owner of the room';
+
 CREATE TABLE membership_change (
     portal_id    integer NOT NULL,
     event_id     bigint NOT NULL,
@@ -79,7 +105,7 @@ CREATE TABLE membership_change (
     PRIMARY KEY (portal_id, event_id)
 );
 
-COMMENT ON TABLE membership_change IS 'Changes of members as the logs of rooms tell them, for each event once asked; the audit event of the same id names the room only';
+COMMENT ON TABLE membership_change IS 'Changes of members as the logs of rooms tell them, one row for each event that a log was asked about; the audit event of the same id names the room only';
 COMMENT ON COLUMN membership_change.portal_id IS 'Portal of the room';
 COMMENT ON COLUMN membership_change.event_id IS 'Audit event of the change';
 COMMENT ON COLUMN membership_change.room_key IS 'Room';
@@ -91,6 +117,7 @@ COMMENT ON COLUMN membership_change.group_id IS 'Id of the group it concerns; nu
 
 -- +goose Down
 DROP TABLE membership_change;
+DROP TABLE member_sighting;
 DROP TABLE group_member;
 DROP TABLE room_group;
 DROP TABLE room_member;

@@ -95,14 +95,16 @@ COMMENT ON COLUMN sync_gap.accept_reason IS 'The administrator''s reason';
 CREATE TABLE sync_task (
     portal_id  integer NOT NULL,
     task       text NOT NULL,
-    done_at    timestamptz NOT NULL,
+    done_at    timestamptz,
+    wanted_at  timestamptz,
     PRIMARY KEY (portal_id, task)
 );
 
 COMMENT ON TABLE sync_task IS 'When the parts of sync that are not done on every run were last done';
 COMMENT ON COLUMN sync_task.portal_id IS 'Portal';
 COMMENT ON COLUMN sync_task.task IS 'rooms, accounts, members: the lists; logs: the daily reading of rooms'' logs; check: the check of everything; gaps: another try at gaps';
-COMMENT ON COLUMN sync_task.done_at IS 'Portal time, UTC, as of which it was done';
+COMMENT ON COLUMN sync_task.done_at IS 'Portal time, UTC, as of which it was done; null if it never was';
+COMMENT ON COLUMN sync_task.wanted_at IS 'Latest event, UTC, that calls for doing it once more; null if there was none';
 
 -- +goose Down
 DROP TABLE sync_task;

@@ -54,76 +54,113 @@ UPDATE people_group
 SET name = @name, read_at = @read_at::timestamptz
 WHERE portal_id = @portal_id AND group_key = @group_key;
 
--- name: GetRoomMembersAt :one
+-- name: GetRoomMembersReadAt :one
 -- When the room's list of members was read last.
-SELECT members_at FROM room WHERE portal_id = @portal_id AND room_key = @room_key;
+SELECT members_read_at FROM room WHERE portal_id = @portal_id AND room_key = @room_key;
 
--- name: ListOpenRoomMembers :many
--- The members that a room has by the last list read.
-SELECT account_key, access, is_owner
-FROM room_member
-WHERE portal_id = @portal_id AND room_key = @room_key AND valid_to = 'infinity';
+-- name: ListLastSightings :many
+-- What the list of members that was read last said, and who has been on an earlier one.
+SELECT DISTINCT ON (s.account_key, s.group_key) s.account_key, s.group_key, s.access, s.is_owner
+FROM member_sighting AS s
+WHERE s.portal_id = @portal_id AND s.room_key = @room_key
+ORDER BY s.account_key, s.group_key, s.read_at DESC;
 
--- name: CloseRoomMembers :exec
-UPDATE room_member
-SET valid_to = greatest(valid_from, @valid_to::timestamptz)
-WHERE portal_id = @portal_id AND room_key = @room_key AND account_key = ANY(@account_keys::integer[]) AND valid_to = 'infinity';
+-- name: ListOpenMemberships :many
+-- The memberships that are known not to have ended, of persons and of groups (account_key 0).
+SELECT m.account_key, 0 AS group_key, m.access, m.is_owner
+FROM room_member AS m
+WHERE m.portal_id = @portal_id AND m.room_key = @room_key AND m.valid_to = 'infinity'
+UNION ALL
+SELECT 0, g.group_key, g.access, false
+FROM room_group AS g
+WHERE g.portal_id = @portal_id AND g.room_key = @room_key AND g.valid_to = 'infinity';
+
+-- name: AddSightings :exec
+-- Year 1 as before_at is none. A list can be read twice at one moment.
+INSERT INTO member_sighting (portal_id, room_key, account_key, group_key, read_at, as_of, before_at, access, is_owner)
+SELECT
+    @portal_id::integer, @room_key::integer, unnest(@account_keys::integer[]), unnest(@group_keys::integer[]),
+    @read_at::timestamptz, @as_of::timestamptz, nullif(@before_at::timestamptz, '0001-01-01 00:00:00+00'),
+    unnest(@accesses::smallint[]), unnest(@owners::boolean[])
+ON CONFLICT (portal_id, room_key, account_key, group_key, read_at) DO UPDATE SET
+    access = excluded.access, is_owner = excluded.is_owner;
+
+-- name: ListSightings :many
+-- All that lists of a room's members said of the given persons and groups.
+SELECT account_key, group_key, read_at, as_of, before_at, access, is_owner
+FROM member_sighting
+WHERE portal_id = @portal_id AND room_key = @room_key
+    AND (account_key = ANY(@account_keys::integer[]) OR group_key = ANY(@group_keys::integer[]))
+ORDER BY account_key, group_key, read_at;
+
+-- name: ListOwnerKeys :many
+-- Everybody who has ever been listed as the owner of a room.
+SELECT DISTINCT account_key FROM member_sighting WHERE portal_id = @portal_id AND room_key = @room_key AND is_owner;
+
+-- name: ListMemberChanges :many
+-- All that the log of a room said of the given persons and groups, and all
+-- changes of its owner, with the moments of the audit events: the dates of logs
+-- are an hour late in one hour a year.
+SELECT
+    c.event_id, c.action_id, coalesce(e.occurred_at, c.occurred_at)::timestamptz AS occurred_at,
+    coalesce(a.account_key, 0)::integer AS account_key, coalesce(g.group_key, 0)::integer AS group_key
+FROM membership_change AS c
+LEFT JOIN audit_event AS e ON e.portal_id = c.portal_id AND e.event_id = c.event_id
+LEFT JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
+LEFT JOIN people_group AS g ON g.portal_id = c.portal_id AND g.group_id = c.group_id
+WHERE c.portal_id = @portal_id AND c.room_key = @room_key
+    AND (a.account_key = ANY(@account_keys::integer[]) OR g.group_key = ANY(@group_keys::integer[]) OR c.action_id = 5159)
+ORDER BY c.event_id;
+
+-- name: DeleteRoomMembers :exec
+DELETE FROM room_member
+WHERE portal_id = @portal_id AND room_key = @room_key AND account_key = ANY(@account_keys::integer[]);
 
 -- name: AddRoomMembers :exec
--- Opens spans from valid_from on, of which year 1 is -infinity: Go has no other
--- name for it. A list that is read twice in one run may open a span anew. Somebody whose right only changed keeps the
--- start of their membership: that of the span which was just closed.
-INSERT INTO room_member (portal_id, room_key, account_key, valid_from, joined_at, joined_after, access, is_owner)
+-- Year 1 as the start of a span is -infinity and as its end infinity: Go has no
+-- other name for them.
+INSERT INTO room_member (portal_id, room_key, account_key, valid_from, valid_to, joined_at, joined_after, access, is_owner)
 SELECT
-    @portal_id::integer, @room_key::integer, n.account_key, s.valid_from,
-    coalesce(o.joined_at, s.valid_from), coalesce(o.joined_after, s.joined_after),
-    n.access, n.is_owner
+    @portal_id::integer, @room_key::integer, s.account_key,
+    coalesce(nullif(s.valid_from, '0001-01-01 00:00:00+00'), '-infinity'),
+    coalesce(nullif(s.valid_to, '0001-01-01 00:00:00+00'), 'infinity'),
+    coalesce(nullif(s.joined_at, '0001-01-01 00:00:00+00'), '-infinity'),
+    coalesce(nullif(s.joined_after, '0001-01-01 00:00:00+00'), '-infinity'),
+    s.access, s.is_owner
 FROM (
     SELECT
         unnest(@account_keys::integer[]) AS account_key,
+        unnest(@valid_from::timestamptz[]) AS valid_from,
+        unnest(@valid_to::timestamptz[]) AS valid_to,
+        unnest(@joined_at::timestamptz[]) AS joined_at,
+        unnest(@joined_after::timestamptz[]) AS joined_after,
         unnest(@accesses::smallint[]) AS access,
         unnest(@owners::boolean[]) AS is_owner
-) AS n
-CROSS JOIN (
-    SELECT
-        coalesce(nullif(@valid_from::timestamptz, '0001-01-01 00:00:00+00'), '-infinity') AS valid_from,
-        coalesce(nullif(@joined_after::timestamptz, '0001-01-01 00:00:00+00'), '-infinity') AS joined_after
-) AS s
-LEFT JOIN room_member AS o
-    ON o.portal_id = @portal_id::integer AND o.room_key = @room_key::integer AND o.account_key = n.account_key
-    AND o.valid_to = s.valid_from AND o.valid_from < o.valid_to
-ON CONFLICT (portal_id, room_key, account_key, valid_from) DO UPDATE SET
-    access = excluded.access, is_owner = excluded.is_owner, valid_to = 'infinity';
+) AS s;
 
--- name: ListOpenRoomGroups :many
-SELECT group_key, access
-FROM room_group
-WHERE portal_id = @portal_id AND room_key = @room_key AND valid_to = 'infinity';
-
--- name: CloseRoomGroups :exec
-UPDATE room_group
-SET valid_to = greatest(valid_from, @valid_to::timestamptz)
-WHERE portal_id = @portal_id AND room_key = @room_key AND group_key = ANY(@group_keys::integer[]) AND valid_to = 'infinity';
+-- name: DeleteRoomGroups :exec
+DELETE FROM room_group
+WHERE portal_id = @portal_id AND room_key = @room_key AND group_key = ANY(@group_keys::integer[]);
 
 -- name: AddRoomGroups :exec
 -- As AddRoomMembers.
-INSERT INTO room_group (portal_id, room_key, group_key, valid_from, joined_at, joined_after, access)
+INSERT INTO room_group (portal_id, room_key, group_key, valid_from, valid_to, joined_at, joined_after, access)
 SELECT
-    @portal_id::integer, @room_key::integer, n.group_key, s.valid_from,
-    coalesce(o.joined_at, s.valid_from), coalesce(o.joined_after, s.joined_after), n.access
+    @portal_id::integer, @room_key::integer, s.group_key,
+    coalesce(nullif(s.valid_from, '0001-01-01 00:00:00+00'), '-infinity'),
+    coalesce(nullif(s.valid_to, '0001-01-01 00:00:00+00'), 'infinity'),
+    coalesce(nullif(s.joined_at, '0001-01-01 00:00:00+00'), '-infinity'),
+    coalesce(nullif(s.joined_after, '0001-01-01 00:00:00+00'), '-infinity'),
+    s.access
 FROM (
-    SELECT unnest(@group_keys::integer[]) AS group_key, unnest(@accesses::smallint[]) AS access
-) AS n
-CROSS JOIN (
     SELECT
-        coalesce(nullif(@valid_from::timestamptz, '0001-01-01 00:00:00+00'), '-infinity') AS valid_from,
-        coalesce(nullif(@joined_after::timestamptz, '0001-01-01 00:00:00+00'), '-infinity') AS joined_after
-) AS s
-LEFT JOIN room_group AS o
-    ON o.portal_id = @portal_id::integer AND o.room_key = @room_key::integer AND o.group_key = n.group_key
-    AND o.valid_to = s.valid_from AND o.valid_from < o.valid_to
-ON CONFLICT (portal_id, room_key, group_key, valid_from) DO UPDATE SET
-    access = excluded.access, valid_to = 'infinity';
+        unnest(@group_keys::integer[]) AS group_key,
+        unnest(@valid_from::timestamptz[]) AS valid_from,
+        unnest(@valid_to::timestamptz[]) AS valid_to,
+        unnest(@joined_at::timestamptz[]) AS joined_at,
+        unnest(@joined_after::timestamptz[]) AS joined_after,
+        unnest(@accesses::smallint[]) AS access
+) AS s;
 
 -- name: ListOpenGroupMembers :many
 SELECT account_key
@@ -145,63 +182,49 @@ ON CONFLICT (portal_id, group_key, account_key, valid_from) DO UPDATE SET valid_
 
 -- name: SetRoomMembersRead :exec
 UPDATE room
-SET members_since = coalesce(members_since, @read_at::timestamptz), members_at = @read_at::timestamptz, unreadable_since = NULL
+SET members_since = coalesce(members_since, @as_of::timestamptz),
+    members_at = @as_of::timestamptz,
+    members_read_at = @read_at::timestamptz,
+    members_asked_at = @read_at::timestamptz,
+    unreadable_since = NULL
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
 -- name: SetRoomUnreadable :exec
 UPDATE room
-SET unreadable_since = coalesce(unreadable_since, @read_at::timestamptz)
+SET unreadable_since = coalesce(unreadable_since, @as_of::timestamptz), members_asked_at = @read_at::timestamptz
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
--- name: AddMembershipChanges :exec
--- An empty account_id or group_id is none.
-INSERT INTO membership_change (portal_id, event_id, room_key, occurred_at, action_id, actor_id, account_id, group_id)
+-- name: AddMembershipChanges :many
+-- An empty account_id or group_id is none. Returns whom the changes concern of
+-- which that was not known before.
+INSERT INTO membership_change AS m (portal_id, event_id, room_key, occurred_at, action_id, actor_id, account_id, group_id)
 SELECT
     @portal_id::integer, unnest(@event_ids::bigint[]), @room_key::integer, unnest(@occurred::timestamptz[]),
     unnest(@action_ids::integer[]), unnest(@actor_ids::text[]),
     nullif(unnest(@account_ids::text[]), ''), nullif(unnest(@group_ids::text[]), '')
-ON CONFLICT DO NOTHING;
+ON CONFLICT (portal_id, event_id) DO UPDATE SET
+    action_id = excluded.action_id, actor_id = excluded.actor_id, account_id = excluded.account_id, group_id = excluded.group_id
+    WHERE m.account_id IS NULL AND m.group_id IS NULL AND coalesce(excluded.account_id, excluded.group_id) IS NOT NULL
+RETURNING m.action_id, m.account_id, m.group_id;
 
--- name: DateRoomMembers :exec
--- Sets the start of memberships to the moment that the room's log tells: the
--- last adding of the person that lies within what the lists leave open. A list
--- is read some minutes after the moment that it stands for.
-UPDATE room_member AS m
-SET valid_from = CASE WHEN m.valid_from = m.joined_at THEN j.joined_at ELSE m.valid_from END,
-    joined_at = j.joined_at,
-    joined_after = j.joined_at
-FROM (
-    SELECT o.room_key, o.account_key, o.valid_from, max(c.occurred_at) AS joined_at
-    FROM room_member AS o
-    INNER JOIN account AS a ON a.portal_id = o.portal_id AND a.account_key = o.account_key
-    INNER JOIN membership_change AS c
-        ON c.portal_id = o.portal_id AND c.room_key = o.room_key AND c.account_id = a.account_id
-    INNER JOIN room AS r ON r.portal_id = o.portal_id AND r.room_key = o.room_key
-    WHERE o.portal_id = @portal_id
-        AND o.room_key = @room_key
-        AND c.action_id = 5085
-        AND c.occurred_at > o.joined_after
-        AND c.occurred_at <= CASE WHEN o.joined_at = '-infinity' THEN r.members_since ELSE o.joined_at END + INTERVAL '10 minutes'
-    GROUP BY o.room_key, o.account_key, o.valid_from
-) AS j
-WHERE m.portal_id = @portal_id
-    AND m.room_key = j.room_key
-    AND m.account_key = j.account_key
-    AND m.valid_from = j.valid_from;
-
--- name: ListGroupIDs :many
--- The groups that hold or held a right in a room.
-SELECT group_id FROM people_group WHERE portal_id = @portal_id ORDER BY group_id;
+-- name: ListGroupsToAsk :many
+-- The groups that hold or held a right in a room and have not been read since asked_before.
+SELECT group_id
+FROM people_group
+WHERE portal_id = @portal_id AND (read_at IS NULL OR read_at < @asked_before::timestamptz)
+ORDER BY group_id;
 
 -- name: ListUnexplainedChanges :many
 -- Changes of members whose room's log has not been asked whom they concern,
 -- newest first, of rooms that exist and have a log.
-SELECT r.room_id, e.event_id, e.occurred_at
+SELECT r.room_id, e.event_id, e.occurred_at, k.action_id, a.account_id AS actor_id
 FROM room AS r
 INNER JOIN audit_event AS e ON e.portal_id = r.portal_id AND e.room_key = r.room_key AND e.room_source = 2
 INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
+INNER JOIN account AS a ON a.portal_id = e.portal_id AND a.account_key = e.account_key
 LEFT JOIN membership_change AS c ON c.portal_id = e.portal_id AND c.event_id = e.event_id
 WHERE r.portal_id = @portal_id
+    AND r.is_unexplained
     AND r.listed_at IS NOT NULL AND r.deleted_at IS NULL AND NOT r.is_third_party
     AND k.action_id = ANY(@action_ids::integer[])
     AND c.event_id IS NULL

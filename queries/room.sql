@@ -106,10 +106,25 @@ SELECT context_key, context FROM context WHERE portal_id = @portal_id AND is_sta
 -- name: SetContextFresh :exec
 UPDATE context SET is_stale = false WHERE portal_id = @portal_id AND context_key = @context_key;
 
--- name: ListMemberListTimes :many
--- The rooms that the last list of rooms had, and when their members were read
--- last or found unreadable; year 1 if never.
-SELECT room_id, coalesce(members_at, unreadable_since, '0001-01-01 00:00:00+00')::timestamptz AS members_at
+-- name: WantRoomMembers :exec
+-- Notes events that may have changed the members of rooms.
+UPDATE room AS r
+SET members_wanted_at = greatest(r.members_wanted_at, w.wanted_at), is_unexplained = true
+FROM (SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@wanted_at::timestamptz[]) AS wanted_at) AS w
+WHERE r.portal_id = @portal_id AND r.room_key = w.room_key;
+
+-- name: SetRoomExplained :exec
+UPDATE room SET is_unexplained = false WHERE portal_id = @portal_id AND room_key = @room_key;
+
+-- name: ListRoomsToAsk :many
+-- The rooms that the last list of rooms had and whose members have not been
+-- asked for since asked_before, or not since an event that may have changed them.
+SELECT room_id
 FROM room
 WHERE portal_id = @portal_id AND NOT is_unresolved AND listed_at IS NOT NULL AND deleted_at IS NULL
+    AND (
+        members_asked_at IS NULL
+        OR members_asked_at <= members_wanted_at
+        OR members_asked_at < @asked_before::timestamptz
+    )
 ORDER BY room_id;

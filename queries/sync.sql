@@ -150,12 +150,18 @@ FROM quarantine
 WHERE portal_id = @portal_id AND window_from < @until AND window_to > @since;
 
 -- name: ListTasks :many
-SELECT task, done_at FROM sync_task WHERE portal_id = @portal_id;
+SELECT task, done_at, wanted_at FROM sync_task WHERE portal_id = @portal_id;
 
 -- name: FinishTask :exec
 INSERT INTO sync_task (portal_id, task, done_at)
-VALUES (@portal_id, @task, @done_at)
+VALUES (@portal_id, @task, @done_at::timestamptz)
 ON CONFLICT (portal_id, task) DO UPDATE SET done_at = excluded.done_at;
+
+-- name: WantTask :exec
+-- Notes an event that calls for doing the task once more.
+INSERT INTO sync_task AS t (portal_id, task, wanted_at)
+VALUES (@portal_id, @task, @wanted_at::timestamptz)
+ON CONFLICT (portal_id, task) DO UPDATE SET wanted_at = greatest(t.wanted_at, excluded.wanted_at);
 
 -- name: GetTitleChecks :one
 -- What logs have ever said of rooms that were inferred from titles.

@@ -27,6 +27,8 @@ type Batch struct {
 	// LogsFrom tells since when the logs of rooms are needed to find out in which of
 	// them events happened, by room id.
 	LogsFrom map[string]time.Time
+	// Calls are the lists that the events have made stale.
+	Calls Calls
 	// Late says that the span was complete before and has grown.
 	Late bool
 	// GapCause is why the span cannot be called complete, empty if it can.
@@ -59,6 +61,7 @@ func NewBatch(read audit.ReadWindow, logs map[int64]LogEvidence, rooms *Rooms) B
 	for i, a := range b.Answers {
 		rooms.WantLogs(b.LogsFrom, a, b.Events[i].At)
 	}
+	b.Calls = callsOf(b.Events, b.Answers)
 	return b
 }
 

@@ -17,8 +17,10 @@ type LogEntry struct {
 
 // RoomEvent is an event about a room.
 type RoomEvent struct {
-	ID int64
-	At time.Time
+	ID       int64
+	At       time.Time
+	ActionID int32
+	ActorID  string
 }
 
 // LogState is how far a room's log has been read. Unknown times are zero.

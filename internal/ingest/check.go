@@ -40,13 +40,13 @@ func (s *Syncer) checkAll(ctx context.Context) error {
 	if !s.opts.Since.IsZero() {
 		return s.checkSince(ctx, s.opts.Since)
 	}
-	if !s.due(taskCheck, time.Time{}) {
+	if !s.isDue(audit.TaskCheck) {
 		return nil
 	}
 	if err := s.checkSince(ctx, oldest); err != nil {
 		return err
 	}
-	return s.finishTask(ctx, taskCheck)
+	return s.finishTask(ctx, audit.TaskCheck, s.until)
 }
 
 func (s *Syncer) checkSince(ctx context.Context, since time.Time) error {

@@ -71,15 +71,19 @@ type Sink interface {
 	Holds(ctx context.Context, eventID int64) (bool, error)
 	SetChecked(ctx context.Context, span audit.Span, at time.Time) error
 
-	TaskTimes(ctx context.Context) (map[string]time.Time, error)
+	Tasks(ctx context.Context) (map[string]audit.Task, error)
 	FinishTask(ctx context.Context, task string, at time.Time) error
 	KnownRooms(ctx context.Context) ([]attribution.Room, error)
 	PutRooms(ctx context.Context, rooms []audit.Room, at time.Time, known *attribution.Rooms) error
 	PutAccounts(ctx context.Context, accounts []audit.Account, at time.Time) error
-	PutMembers(ctx context.Context, roomID string, list audit.MemberList, at time.Time) error
-	MemberListTimes(ctx context.Context) (map[string]time.Time, error)
-	GroupIDs(ctx context.Context) ([]string, error)
-	PutGroup(ctx context.Context, group audit.Group, at time.Time) error
+	// PutMembers and PutGroup store lists read at readAt; a change that nothing
+	// else dates counts as made at asOf.
+	PutMembers(ctx context.Context, roomID string, list audit.MemberList, readAt, asOf time.Time) error
+	PutGroup(ctx context.Context, group audit.Group, readAt, asOf time.Time) error
+	// RoomsToAsk are the rooms whose members have not been asked for since
+	// before, or not since an event that may have changed them.
+	RoomsToAsk(ctx context.Context, before time.Time) ([]string, error)
+	GroupsToAsk(ctx context.Context, before time.Time) ([]string, error)
 
 	PendingLogs(ctx context.Context, events []audit.Event) (map[int64]attribution.LogEvidence, error)
 	LogStates(ctx context.Context) ([]audit.LogState, error)
@@ -103,8 +107,9 @@ var oldest = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 // late events rare, and later checks find those that are later still.
 const settle = 2 * time.Minute
 
-// daily is how often lists are read that no event calls for.
-const daily = 24 * time.Hour
+// daily is after what time a daily task is due again. A run that somebody has
+// scheduled daily comes a little early now and then.
+const daily = 23 * time.Hour
 
 // ErrIncomplete says that a run is done, but some data could not be had.
 var ErrIncomplete = errors.New("some data could not be had")
@@ -141,9 +146,10 @@ type Syncer struct {
 	// bottom is where questions to the portal end: nothing older is asked for.
 	bottom  time.Time
 	earlier audit.Traffic // of the source before this run
-	tasks   map[string]time.Time
-	calls   calls
+	tasks   map[string]audit.Task
 	result  audit.RunResult
+	// portalNow is the portal's clock, as it was at the start plus the time passed.
+	portalNow func() time.Time
 	// progress is what was last told.
 	progress Progress
 }
@@ -151,7 +157,7 @@ type Syncer struct {
 // New returns a Syncer for one run.
 func New(source Source, sink Sink, opts Options) *Syncer {
 	opts.Parallel = max(opts.Parallel, 1)
-	return &Syncer{source: source, sink: sink, opts: opts, log: opts.Logger, calls: newCalls()}
+	return &Syncer{source: source, sink: sink, opts: opts, log: opts.Logger}
 }
 
 // Run brings the warehouse up to the portal's present. It returns what it did,
@@ -166,13 +172,14 @@ func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
 	} else {
 		s.until = s.end(ctx, now)
 	}
+	s.portalNow = func() time.Time { return now.Add(time.Since(began)) }
 	if recordErr := s.sink.StartRun(ctx, s.opts.Version, now, s.until); recordErr != nil {
 		return s.result, errors.Join(err, recordErr)
 	}
 	if err == nil {
 		err = s.run(ctx)
 	}
-	s.finish(ctx, now.Add(time.Since(began)), err)
+	s.finish(ctx, err)
 	// The record of an interrupted run must land as well.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -200,13 +207,10 @@ func (s *Syncer) run(ctx context.Context) error {
 		return err
 	}
 	s.rooms = attribution.NewRooms(known)
-	if s.tasks, err = s.sink.TaskTimes(ctx); err != nil {
-		return err
-	}
 	if err := s.releaseQuarantined(ctx); err != nil {
 		return fmt.Errorf("decode quarantined items: %w", err)
 	}
-	if err := s.readDueLists(ctx); err != nil {
+	if err := s.readLists(ctx); err != nil {
 		return fmt.Errorf("read lists: %w", err)
 	}
 	// Before anything new is taken: a restored portal is recognized here.
@@ -226,7 +230,7 @@ func (s *Syncer) run(ctx context.Context) error {
 	if err := s.checkAll(ctx); err != nil {
 		return fmt.Errorf("look for late events: %w", err)
 	}
-	if err := s.readCalledLists(ctx); err != nil {
+	if err := s.readLists(ctx); err != nil {
 		return fmt.Errorf("read lists: %w", err)
 	}
 	if err := s.judgeStale(ctx); err != nil {
@@ -264,7 +268,6 @@ func (s *Syncer) releaseQuarantined(ctx context.Context) error {
 		return err
 	}
 	batch := attribution.NewBatch(read, logs, s.rooms)
-	s.calls.add(batch)
 	committed, err := s.sink.Release(ctx, batch, released)
 	s.result.EventsNew += committed.NewEvents
 	return err
@@ -280,9 +283,9 @@ func (s *Syncer) traffic() audit.Traffic {
 }
 
 // finish sums the run up.
-func (s *Syncer) finish(ctx context.Context, at time.Time, err error) {
+func (s *Syncer) finish(ctx context.Context, err error) {
 	traffic := s.traffic()
-	s.result.FinishedAt = at
+	s.result.FinishedAt = s.portalNow()
 	s.result.Requests, s.result.Retries, s.result.Throttled = int32(traffic.Requests), int32(traffic.Retries), int32(traffic.Throttled) //nolint:gosec // no run sends 2^31 requests
 	switch {
 	case err == nil:
@@ -354,7 +357,7 @@ func (s *Syncer) closePast(ctx context.Context, since time.Time) (time.Time, err
 
 // retryGaps tries once a day to read what would not close before.
 func (s *Syncer) retryGaps(ctx context.Context) error {
-	if !s.due(taskGaps, time.Time{}) {
+	if !s.isDue(audit.TaskGaps) {
 		return nil
 	}
 	gaps, err := s.sink.Gaps(ctx)
@@ -370,7 +373,7 @@ func (s *Syncer) retryGaps(ctx context.Context) error {
 	if err := s.readWindows(ctx, spans); err != nil {
 		return err
 	}
-	return s.finishTask(ctx, taskGaps)
+	return s.finishTask(ctx, audit.TaskGaps, s.until)
 }
 
 // judgeStale judges events anew whose title more has become known of since.

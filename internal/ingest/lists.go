@@ -4,123 +4,48 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"roompulse/internal/attribution"
 	"roompulse/internal/audit"
 )
 
-// The tasks that are not done on every run, as stored in the database.
-const (
-	taskRooms    = "rooms"    // the list of rooms
-	taskAccounts = "accounts" // the list of people
-	taskMembers  = "members"  // the lists of members of all rooms, and of the groups in them
-	taskLogs     = "logs"     // the logs of rooms that nothing calls for
-	taskCheck    = "check"    // the check of all windows for late events
-	taskGaps     = "gaps"     // another try at spans that would not close
-)
+// isDue reports whether a task that is done daily, or when events call for it, is to be done.
+func (s *Syncer) isDue(task string) bool { return s.tasks[task].IsDue(s.until.Add(-daily)) }
 
-// calls is what a run's events call for beyond themselves.
-type calls struct {
-	rooms    time.Time            // latest event that changes the list of rooms
-	accounts time.Time            // latest event that changes the list of people
-	members  map[string]time.Time // latest event that changes a room's members
-}
-
-func newCalls() calls { return calls{members: map[string]time.Time{}} }
-
-func (c *calls) add(b attribution.Batch) {
-	for i, e := range b.Events {
-		action, known := audit.LookupAction(e.Kind.ActionID)
-		if !known {
-			continue
-		}
-		if action.Product == "Contacts" {
-			c.accounts = audit.Later(c.accounts, e.At)
-		}
-		if b.Answers[i].Source != attribution.SourceTarget {
-			continue
-		}
-		switch action.ID {
-		case audit.ActionRoomCreated, audit.ActionRoomRenamed, audit.ActionRoomArchived, audit.ActionRoomUnarchived,
-			audit.ActionRoomDeleted, audit.ActionAgentCreated, audit.ActionAgentRenamed, audit.ActionAgentDeleted:
-			c.rooms = audit.Later(c.rooms, e.At)
-		}
-		if action.Members {
-			c.members[b.Answers[i].RoomID] = audit.Later(c.members[b.Answers[i].RoomID], e.At)
-		}
+// readLists reads the lists that are a day old or that events have made stale.
+// It is called before the windows, so that a report is possible while a long
+// backfill goes on, and after them, since their events may call for more.
+func (s *Syncer) readLists(ctx context.Context) (err error) {
+	if s.tasks, err = s.sink.Tasks(ctx); err != nil {
+		return err
 	}
-}
-
-// due reports whether a task is due by its age or by an event after its last time.
-func (s *Syncer) due(task string, event time.Time) bool {
-	last := s.tasks[task]
-	return s.until.Sub(last) >= daily || event.After(last)
-}
-
-// readDueLists reads the lists that are a day old, before any window, so that
-// a report is possible while a long backfill goes on.
-func (s *Syncer) readDueLists(ctx context.Context) error {
-	if s.due(taskAccounts, time.Time{}) {
+	if s.isDue(audit.TaskAccounts) {
 		if err := s.readAccounts(ctx); err != nil {
 			return err
 		}
 	}
-	if s.due(taskRooms, time.Time{}) {
+	if s.isDue(audit.TaskRooms) {
 		if err := s.readRooms(ctx); err != nil {
 			return err
 		}
 	}
-	if !s.due(taskMembers, time.Time{}) {
-		return nil
-	}
-	times, err := s.sink.MemberListTimes(ctx)
-	if err != nil {
+	if err := s.readMembers(ctx); err != nil {
 		return err
 	}
-	if err := s.readMembers(ctx, slices.Sorted(maps.Keys(times))); err != nil {
-		return err
-	}
-	return s.finishTask(ctx, taskMembers)
+	return s.readGroups(ctx)
 }
 
-// readCalledLists reads the lists that events of this run have made stale.
-func (s *Syncer) readCalledLists(ctx context.Context) error {
-	if s.due(taskAccounts, s.calls.accounts) {
-		if err := s.readAccounts(ctx); err != nil {
-			return err
-		}
-	}
-	if s.due(taskRooms, s.calls.rooms) {
-		if err := s.readRooms(ctx); err != nil {
-			return err
-		}
-	}
-	times, err := s.sink.MemberListTimes(ctx)
-	if err != nil {
-		return err
-	}
-	var rooms []string
-	for id, last := range times {
-		if last.IsZero() || s.calls.members[id].After(last) {
-			rooms = append(rooms, id)
-		}
-	}
-	slices.Sort(rooms)
-	return s.readMembers(ctx, rooms)
-}
-
-func (s *Syncer) finishTask(ctx context.Context, task string) error {
-	s.tasks[task] = s.until
-	return s.sink.FinishTask(ctx, task, s.until)
+// finishTask records that a task was done; what was read since at is in it.
+func (s *Syncer) finishTask(ctx context.Context, task string, at time.Time) error {
+	s.tasks[task] = audit.Task{DoneAt: at, WantedAt: s.tasks[task].WantedAt}
+	return s.sink.FinishTask(ctx, task, at)
 }
 
 func (s *Syncer) readAccounts(ctx context.Context) error {
 	s.tell("people")
+	at := s.portalNow()
 	accounts, err := s.source.Accounts(ctx)
 	if err != nil {
 		return err
@@ -128,11 +53,12 @@ func (s *Syncer) readAccounts(ctx context.Context) error {
 	if err := s.sink.PutAccounts(ctx, accounts, s.until); err != nil {
 		return err
 	}
-	return s.finishTask(ctx, taskAccounts)
+	return s.finishTask(ctx, audit.TaskAccounts, at)
 }
 
 func (s *Syncer) readRooms(ctx context.Context) error {
 	s.tell("rooms")
+	at := s.portalNow()
 	rooms, err := s.source.Rooms(ctx)
 	if err != nil {
 		return err
@@ -140,16 +66,18 @@ func (s *Syncer) readRooms(ctx context.Context) error {
 	if err := s.sink.PutRooms(ctx, rooms, s.until, s.rooms); err != nil {
 		return err
 	}
-	return s.finishTask(ctx, taskRooms)
+	return s.finishTask(ctx, audit.TaskRooms, at)
 }
 
-// readMembers reads the lists of members of rooms, and then those of the groups in them.
-func (s *Syncer) readMembers(ctx context.Context, rooms []string) error {
-	if len(rooms) == 0 {
-		return nil
+// readMembers reads the lists of members of the rooms that need it.
+func (s *Syncer) readMembers(ctx context.Context) error {
+	rooms, err := s.sink.RoomsToAsk(ctx, s.until.Add(-daily))
+	if err != nil || len(rooms) == 0 {
+		return err
 	}
 	s.tell("members")
-	err := parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put putFunc) error {
+	return parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put putFunc) error {
+		at := s.portalNow()
 		list, err := s.source.Members(ctx, id)
 		if err != nil {
 			if !s.isOnlyOne(ctx, err) {
@@ -159,16 +87,18 @@ func (s *Syncer) readMembers(ctx context.Context, rooms []string) error {
 			s.log.WarnContext(ctx, "members of a room cannot be read", slog.String("room", id), slog.Any("error", err))
 			list = audit.MemberList{}
 		}
-		return put(func(ctx context.Context) error { return s.sink.PutMembers(ctx, id, list, s.until) })
+		return put(func(ctx context.Context) error { return s.sink.PutMembers(ctx, id, list, at, s.until) })
 	})
-	if err != nil {
-		return err
-	}
-	groups, err := s.sink.GroupIDs(ctx)
+}
+
+// readGroups reads the members of the groups that hold rights in rooms.
+func (s *Syncer) readGroups(ctx context.Context) error {
+	groups, err := s.sink.GroupsToAsk(ctx, audit.Later(s.until.Add(-daily), s.tasks[audit.TaskGroups].WantedAt))
 	if err != nil {
 		return err
 	}
 	return parallel(ctx, s.opts.Parallel, groups, func(ctx context.Context, id string, put putFunc) error {
+		at := s.portalNow()
 		group, err := audit.Group{ID: id, Name: "Everyone"}, error(nil)
 		if id != audit.GroupEveryone { // which has no list: it stands for all
 			group, err = s.source.Group(ctx, id)
@@ -182,7 +112,7 @@ func (s *Syncer) readMembers(ctx context.Context, rooms []string) error {
 		case err != nil:
 			return err
 		}
-		return put(func(ctx context.Context) error { return s.sink.PutGroup(ctx, group, s.until) })
+		return put(func(ctx context.Context) error { return s.sink.PutGroup(ctx, group, at, s.until) })
 	})
 }
 

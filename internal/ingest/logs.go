@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"time"
 
 	"roompulse/internal/audit"
 )
@@ -50,7 +49,7 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 	if err := s.explainChanges(ctx); err != nil {
 		return err
 	}
-	if !s.due(taskLogs, time.Time{}) {
+	if !s.isDue(audit.TaskLogs) {
 		return nil
 	}
 	err = parallel(ctx, s.opts.Parallel, others, func(ctx context.Context, r logRead, put putFunc) error {
@@ -62,7 +61,7 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.finishTask(ctx, taskLogs)
+	return s.finishTask(ctx, audit.TaskLogs, s.until)
 }
 
 // logRead is a span of a room's log to read.
@@ -115,6 +114,7 @@ func (s *Syncer) explainChanges(ctx context.Context) error {
 	}
 	rooms := slices.Sorted(maps.Keys(changes))
 	return parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put putFunc) error {
+		taken := map[int64]bool{}
 		for left, start := changes[id], 0; len(left) > 0; {
 			page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
 			if err != nil && s.isOnlyOne(ctx, err) {
@@ -127,6 +127,7 @@ func (s *Syncer) explainChanges(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			identify(page.Entries, changes[id], taken)
 			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries) }); err != nil {
 				return err
 			}
@@ -145,6 +146,24 @@ func (s *Syncer) explainChanges(ctx context.Context) error {
 		}
 		return put(func(ctx context.Context) error { return s.sink.SetChangesAsked(ctx, id, changes[id]) })
 	})
+}
+
+// identify gives entries of an old portal's log, which have no ids, those of the
+// events that they are about. Where several acts of one kind, person and second
+// stand in a room's log, it does not matter which gets which id; taken are given.
+func identify(entries []audit.LogEntry, changes []audit.RoomEvent, taken map[int64]bool) {
+	for i := range entries {
+		entry := &entries[i]
+		if entry.EventID != 0 {
+			continue
+		}
+		for _, c := range changes {
+			if !taken[c.ID] && c.ActionID == entry.ActionID && c.ActorID == entry.ActorID && c.At.Equal(entry.At) {
+				entry.EventID, taken[c.ID] = c.ID, true
+				break
+			}
+		}
+	}
 }
 
 func (s *Syncer) applyLog(ctx context.Context, roomID string, entries []audit.LogEntry) error {

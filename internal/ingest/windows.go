@@ -76,7 +76,6 @@ func (s *Syncer) commit(ctx context.Context, read windowRead) (audit.Committed, 
 	}
 	batch := attribution.NewBatch(read.ReadWindow, logs, s.rooms)
 	batch.GapCause, batch.Late = read.gapCause, read.late
-	s.calls.add(batch)
 	committed, err := s.sink.CommitWindow(ctx, batch)
 	if err != nil {
 		return committed, err

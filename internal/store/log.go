@@ -42,24 +42,25 @@ func (w *Writer) UnexplainedChanges(ctx context.Context) (map[string][]audit.Roo
 	}
 	changes := map[string][]audit.RoomEvent{}
 	for _, row := range rows {
-		changes[row.RoomID] = append(changes[row.RoomID], audit.RoomEvent{ID: row.EventID, At: row.OccurredAt.UTC()})
+		changes[row.RoomID] = append(changes[row.RoomID], audit.RoomEvent{
+			ID: row.EventID, At: row.OccurredAt.UTC(), ActionID: row.ActionID, ActorID: row.ActorID,
+		})
 	}
 	return changes, nil
 }
 
-// SetChangesAsked records that the room's log has been asked for the changes, and
-// dates memberships by what it said. Changes that it does not have are not
-// asked for again.
+// SetChangesAsked records that the room's log has been asked for the changes.
+// Those that it does not have are not asked for again.
 func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []audit.RoomEvent) error {
 	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		unknown := make(map[int64]audit.LogEntry, len(changes))
+		asked := make(map[int64]audit.LogEntry, len(changes))
 		for _, c := range changes {
-			unknown[c.ID] = audit.LogEntry{At: c.At}
+			asked[c.ID] = audit.LogEntry{At: c.At, ActionID: c.ActionID, ActorID: c.ActorID}
 		}
-		if err := w.addMembershipChanges(ctx, q, key, unknown); err != nil {
+		if err := w.addMembershipChanges(ctx, q, key, asked); err != nil {
 			return err
 		}
-		return q.DateRoomMembers(ctx, db.DateRoomMembersParams{PortalID: w.Portal.ID, RoomKey: key})
+		return q.SetRoomExplained(ctx, db.SetRoomExplainedParams{PortalID: w.Portal.ID, RoomKey: key})
 	})
 	if err != nil {
 		return fmt.Errorf("record that the log of room %s was asked: %w", roomID, err)
@@ -70,10 +71,7 @@ func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []a
 // SetLogRead records that the room's log has been read for the span.
 func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span) error {
 	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		if err := q.SetRoomLog(ctx, db.SetRoomLogParams{PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To}); err != nil {
-			return err
-		}
-		return q.DateRoomMembers(ctx, db.DateRoomMembersParams{PortalID: w.Portal.ID, RoomKey: key})
+		return q.SetRoomLog(ctx, db.SetRoomLogParams{PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To})
 	})
 	if err != nil {
 		return fmt.Errorf("record that the log of room %s was read: %w", roomID, err)
@@ -185,9 +183,15 @@ func isJoinOrLeave(action int32) bool {
 
 func ownMembership(e audit.LogEntry) bool { return e.AccountID != "" && e.AccountID == e.ActorID }
 
+// addMembershipChanges stores whom changes of members concern, and works out
+// anew when these were members.
 func (w *Writer) addMembershipChanges(ctx context.Context, q *db.Queries, room int32, entries map[int64]audit.LogEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
 	arg := db.AddMembershipChangesParams{PortalID: w.Portal.ID, RoomKey: room}
-	for id, e := range entries {
+	for _, id := range slices.Sorted(maps.Keys(entries)) {
+		e := entries[id]
 		arg.EventIDs = append(arg.EventIDs, id)
 		arg.Occurred = append(arg.Occurred, e.At)
 		arg.ActionIDs = append(arg.ActionIDs, e.ActionID)
@@ -195,8 +199,39 @@ func (w *Writer) addMembershipChanges(ctx context.Context, q *db.Queries, room i
 		arg.AccountIDs = append(arg.AccountIDs, e.AccountID)
 		arg.GroupIDs = append(arg.GroupIDs, e.GroupID)
 	}
-	if err := q.AddMembershipChanges(ctx, arg); err != nil {
+	added, err := q.AddMembershipChanges(ctx, arg)
+	if err != nil {
 		return fmt.Errorf("store changes of members: %w", err)
 	}
-	return nil
+	holders := map[holder]bool{}
+	people, newOwner := map[string]bool{}, false
+	for _, row := range added {
+		switch {
+		case row.GroupID != nil:
+			key, _, err := w.groupKey(ctx, q, *row.GroupID)
+			if err != nil {
+				return err
+			}
+			holders[holder{group: key}] = true
+		case row.AccountID != nil && audit.IsPerson(*row.AccountID): // not somebody whose account is lost
+			people[*row.AccountID] = true
+		}
+		newOwner = newOwner || row.ActionID == audit.ActionRoomChangeOwner
+	}
+	if err := w.addAccounts(ctx, q, people, nil); err != nil {
+		return err
+	}
+	for id := range people {
+		holders[holder{account: w.keys.accounts[id].key}] = true
+	}
+	if newOwner { // the former one has another right since
+		owners, err := q.ListOwnerKeys(ctx, db.ListOwnerKeysParams{PortalID: w.Portal.ID, RoomKey: room})
+		if err != nil {
+			return fmt.Errorf("read former owners: %w", err)
+		}
+		for _, key := range owners {
+			holders[holder{account: key}] = true
+		}
+	}
+	return w.putSpans(ctx, q, room, holders)
 }

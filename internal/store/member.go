@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"roompulse/db"
 	"roompulse/internal/audit"
+	"roompulse/internal/membership"
 )
 
 // PutAccounts stores the portal's list of people as of at. Those whom earlier
@@ -48,27 +50,35 @@ func (w *Writer) putAccounts(ctx context.Context, q *db.Queries, accounts []audi
 	return nil
 }
 
-// PutMembers stores a room's sharing list as of at: who is new on it, who is
-// gone, whose right has changed. An unreadable list changes nothing but says so.
-func (w *Writer) PutMembers(ctx context.Context, roomID string, list audit.MemberList, at time.Time) error {
+// PutMembers stores what a room's sharing list says that was read at readAt. A
+// change that nothing else dates counts as made at asOf. An unreadable list
+// changes nothing but says so.
+func (w *Writer) PutMembers(ctx context.Context, roomID string, list audit.MemberList, readAt, asOf time.Time) error {
 	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
 		if !list.Readable {
-			return q.SetRoomUnreadable(ctx, db.SetRoomUnreadableParams{PortalID: w.Portal.ID, RoomKey: key, ReadAt: at})
+			return q.SetRoomUnreadable(ctx, db.SetRoomUnreadableParams{PortalID: w.Portal.ID, RoomKey: key, AsOf: asOf, ReadAt: readAt})
 		}
-		if err := w.addListed(ctx, q, list); err != nil {
+		listed, err := w.listedRights(ctx, q, list)
+		if err != nil {
 			return err
 		}
-		lastRead, err := q.GetRoomMembersAt(ctx, db.GetRoomMembersAtParams{PortalID: w.Portal.ID, RoomKey: key})
+		sightings, err := w.newSightings(ctx, q, key, listed)
+		if err != nil {
+			return err
+		}
+		before, err := q.GetRoomMembersReadAt(ctx, db.GetRoomMembersReadAtParams{PortalID: w.Portal.ID, RoomKey: key})
 		if err != nil {
 			return fmt.Errorf("read when the list was read last: %w", err)
 		}
-		if err := w.putRoomMembers(ctx, q, key, list.Grants, zeroTime(lastRead), at); err != nil {
+		sightings.PortalID, sightings.RoomKey = w.Portal.ID, key
+		sightings.ReadAt, sightings.AsOf, sightings.BeforeAt = readAt, asOf, zeroTime(before)
+		if err := q.AddSightings(ctx, sightings); err != nil {
+			return fmt.Errorf("store what the list says: %w", err)
+		}
+		if err := w.putSpans(ctx, q, key, holdersOf(sightings)); err != nil {
 			return err
 		}
-		if err := w.putRoomGroups(ctx, q, key, list.Grants, zeroTime(lastRead), at); err != nil {
-			return err
-		}
-		return q.SetRoomMembersRead(ctx, db.SetRoomMembersReadParams{PortalID: w.Portal.ID, RoomKey: key, ReadAt: at})
+		return q.SetRoomMembersRead(ctx, db.SetRoomMembersReadParams{PortalID: w.Portal.ID, RoomKey: key, AsOf: asOf, ReadAt: readAt})
 	})
 	if err != nil {
 		return fmt.Errorf("store members of room %s: %w", roomID, err)
@@ -76,9 +86,12 @@ func (w *Writer) PutMembers(ctx context.Context, roomID string, list audit.Membe
 	return nil
 }
 
-// addListed makes sure that everybody on the list has an account row: a list of
-// members can name people whom the list of people leaves out.
-func (w *Writer) addListed(ctx context.Context, q *db.Queries, list audit.MemberList) error {
+// holder is who holds a right in a room: a person or a group, the other is 0.
+type holder struct{ account, group int32 }
+
+// listedRights are the rights on a list. Everybody on it gets an account row:
+// it can name people whom the portal's list of people leaves out.
+func (w *Writer) listedRights(ctx context.Context, q *db.Queries, list audit.MemberList) (map[holder]membership.Right, error) {
 	ids, names := map[string]bool{}, map[string]string{}
 	for _, g := range list.Grants {
 		if g.AccountID != "" {
@@ -88,98 +101,191 @@ func (w *Writer) addListed(ctx context.Context, q *db.Queries, list audit.Member
 	for _, a := range list.Accounts {
 		names[a.ID] = a.Name
 	}
-	return w.addAccounts(ctx, q, ids, names)
-}
-
-// start is from when a right holds that the list of at has and the one of
-// lastRead had not. Nothing is known of the time before the first list: zero.
-func start(lastRead, at time.Time) (validFrom, joinedAfter time.Time) {
-	if lastRead.IsZero() {
-		return time.Time{}, time.Time{}
+	if err := w.addAccounts(ctx, q, ids, names); err != nil {
+		return nil, err
 	}
-	return at, lastRead
-}
-
-type right struct {
-	access audit.Access
-	owner  bool
-}
-
-func (w *Writer) putRoomMembers(ctx context.Context, q *db.Queries, room int32, grants []audit.Grant, lastRead, at time.Time) error {
-	listed := map[int32]right{}
-	for _, g := range grants {
-		if g.AccountID != "" && g.Access.IsMember() {
-			listed[w.keys.accounts[g.AccountID].key] = right{g.Access, g.Owner}
-		}
-	}
-	rows, err := q.ListOpenRoomMembers(ctx, db.ListOpenRoomMembersParams{PortalID: w.Portal.ID, RoomKey: room})
-	if err != nil {
-		return fmt.Errorf("read known members: %w", err)
-	}
-	closed := db.CloseRoomMembersParams{PortalID: w.Portal.ID, RoomKey: room, ValidTo: at}
-	for _, row := range rows {
-		if listed[row.AccountKey] == (right{audit.Access(row.Access), row.IsOwner}) {
-			delete(listed, row.AccountKey)
-		} else {
-			closed.AccountKeys = append(closed.AccountKeys, row.AccountKey)
-		}
-	}
-	if err := q.CloseRoomMembers(ctx, closed); err != nil {
-		return fmt.Errorf("end memberships: %w", err)
-	}
-	opened := db.AddRoomMembersParams{PortalID: w.Portal.ID, RoomKey: room}
-	opened.ValidFrom, opened.JoinedAfter = start(lastRead, at)
-	for account, r := range listed {
-		opened.AccountKeys = append(opened.AccountKeys, account)
-		opened.Accesses = append(opened.Accesses, int16(r.access))
-		opened.Owners = append(opened.Owners, r.owner)
-	}
-	if err := q.AddRoomMembers(ctx, opened); err != nil {
-		return fmt.Errorf("begin memberships: %w", err)
-	}
-	return nil
-}
-
-func (w *Writer) putRoomGroups(ctx context.Context, q *db.Queries, room int32, grants []audit.Grant, lastRead, at time.Time) error {
-	listed := map[int32]audit.Access{}
-	for _, g := range grants {
-		if g.GroupID != "" && g.Access.IsMember() {
+	listed := map[holder]membership.Right{}
+	for _, g := range list.Grants {
+		right := membership.Right{Access: g.Access, Owner: g.Owner}
+		switch {
+		case !g.Access.IsMember():
+		case g.AccountID != "":
+			listed[holder{account: w.keys.accounts[g.AccountID].key}] = right
+		default:
 			key, _, err := w.groupKey(ctx, q, g.GroupID)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			listed[key] = g.Access
+			listed[holder{group: key}] = right
 		}
 	}
-	rows, err := q.ListOpenRoomGroups(ctx, db.ListOpenRoomGroupsParams{PortalID: w.Portal.ID, RoomKey: room})
+	return listed, nil
+}
+
+// newSightings are what a list says otherwise than the list before or than the
+// memberships that are known.
+func (w *Writer) newSightings(
+	ctx context.Context, q *db.Queries, room int32, listed map[holder]membership.Right,
+) (arg db.AddSightingsParams, err error) {
+	said, known := map[holder]membership.Right{}, map[holder]membership.Right{}
+	last, err := q.ListLastSightings(ctx, db.ListLastSightingsParams{PortalID: w.Portal.ID, RoomKey: room})
 	if err != nil {
-		return fmt.Errorf("read known groups: %w", err)
+		return arg, fmt.Errorf("read the list before: %w", err)
 	}
-	closed := db.CloseRoomGroupsParams{PortalID: w.Portal.ID, RoomKey: room, ValidTo: at}
-	for _, row := range rows {
-		if listed[row.GroupKey] == audit.Access(row.Access) {
-			delete(listed, row.GroupKey)
-		} else {
-			closed.GroupKeys = append(closed.GroupKeys, row.GroupKey)
+	for _, s := range last {
+		said[holder{s.AccountKey, s.GroupKey}] = membership.Right{Access: audit.Access(s.Access), Owner: s.IsOwner}
+	}
+	open, err := q.ListOpenMemberships(ctx, db.ListOpenMembershipsParams{PortalID: w.Portal.ID, RoomKey: room})
+	if err != nil {
+		return arg, fmt.Errorf("read known members: %w", err)
+	}
+	for _, m := range open {
+		known[holder{m.AccountKey, m.GroupKey}] = membership.Right{Access: audit.Access(m.Access), Owner: m.IsOwner}
+	}
+	all := maps.Clone(listed)
+	for _, others := range []map[holder]membership.Right{said, known} {
+		for h := range others {
+			all[h] = listed[h] // zero if it is not on the list
 		}
 	}
-	if err := q.CloseRoomGroups(ctx, closed); err != nil {
-		return fmt.Errorf("end rights of groups: %w", err)
+	for h, right := range all {
+		if isKnown := right == known[h]; isKnown && right == said[h] {
+			continue
+		}
+		arg.AccountKeys = append(arg.AccountKeys, h.account)
+		arg.GroupKeys = append(arg.GroupKeys, h.group)
+		arg.Accesses = append(arg.Accesses, int16(right.Access))
+		arg.Owners = append(arg.Owners, right.Owner)
 	}
-	opened := db.AddRoomGroupsParams{PortalID: w.Portal.ID, RoomKey: room}
-	opened.ValidFrom, opened.JoinedAfter = start(lastRead, at)
-	for group, access := range listed {
-		opened.GroupKeys = append(opened.GroupKeys, group)
-		opened.Accesses = append(opened.Accesses, int16(access))
+	return arg, nil
+}
+
+func holdersOf(s db.AddSightingsParams) map[holder]bool {
+	holders := make(map[holder]bool, len(s.AccountKeys))
+	for i, account := range s.AccountKeys {
+		holders[holder{account, s.GroupKeys[i]}] = true
 	}
-	if err := q.AddRoomGroups(ctx, opened); err != nil {
-		return fmt.Errorf("begin rights of groups: %w", err)
+	return holders
+}
+
+// putSpans works out anew when the holders had which right in a room.
+func (w *Writer) putSpans(ctx context.Context, q *db.Queries, room int32, holders map[holder]bool) error {
+	if len(holders) == 0 {
+		return nil
+	}
+	evidence, err := w.memberEvidence(ctx, q, room, holders)
+	if err != nil {
+		return err
+	}
+	members := db.AddRoomMembersParams{PortalID: w.Portal.ID, RoomKey: room}
+	groups := db.AddRoomGroupsParams{PortalID: w.Portal.ID, RoomKey: room}
+	gone := db.DeleteRoomMembersParams{PortalID: w.Portal.ID, RoomKey: room}
+	goneGroups := db.DeleteRoomGroupsParams{PortalID: w.Portal.ID, RoomKey: room}
+	for h := range holders {
+		spans := membership.Spans(evidence[h])
+		if h.group != 0 {
+			goneGroups.GroupKeys = append(goneGroups.GroupKeys, h.group)
+		} else {
+			gone.AccountKeys = append(gone.AccountKeys, h.account)
+		}
+		for _, s := range spans {
+			if h.group != 0 {
+				groups.GroupKeys = append(groups.GroupKeys, h.group)
+				groups.ValidFrom = append(groups.ValidFrom, s.From)
+				groups.ValidTo = append(groups.ValidTo, s.To)
+				groups.JoinedAt = append(groups.JoinedAt, s.JoinedAt)
+				groups.JoinedAfter = append(groups.JoinedAfter, s.JoinedAfter)
+				groups.Accesses = append(groups.Accesses, int16(s.Right.Access))
+				continue
+			}
+			members.AccountKeys = append(members.AccountKeys, h.account)
+			members.ValidFrom = append(members.ValidFrom, s.From)
+			members.ValidTo = append(members.ValidTo, s.To)
+			members.JoinedAt = append(members.JoinedAt, s.JoinedAt)
+			members.JoinedAfter = append(members.JoinedAfter, s.JoinedAfter)
+			members.Accesses = append(members.Accesses, int16(s.Right.Access))
+			members.Owners = append(members.Owners, s.Right.Owner)
+		}
+	}
+	if err := q.DeleteRoomMembers(ctx, gone); err != nil {
+		return fmt.Errorf("clear memberships: %w", err)
+	}
+	if err := q.AddRoomMembers(ctx, members); err != nil {
+		return fmt.Errorf("store memberships: %w", err)
+	}
+	if err := q.DeleteRoomGroups(ctx, goneGroups); err != nil {
+		return fmt.Errorf("clear rights of groups: %w", err)
+	}
+	if err := q.AddRoomGroups(ctx, groups); err != nil {
+		return fmt.Errorf("store rights of groups: %w", err)
 	}
 	return nil
 }
 
-// PutGroup stores who belongs to a group as of at.
-func (w *Writer) PutGroup(ctx context.Context, group audit.Group, at time.Time) error {
+// memberEvidence reads all that is known of the holders in a room.
+func (w *Writer) memberEvidence(
+	ctx context.Context, q *db.Queries, room int32, holders map[holder]bool,
+) (map[holder]membership.Evidence, error) {
+	var accounts, groups []int32
+	for h := range holders {
+		if h.group != 0 {
+			groups = append(groups, h.group)
+		} else {
+			accounts = append(accounts, h.account)
+		}
+	}
+	evidence := make(map[holder]membership.Evidence, len(holders))
+	sightings, err := q.ListSightings(ctx, db.ListSightingsParams{PortalID: w.Portal.ID, RoomKey: room, AccountKeys: accounts, GroupKeys: groups})
+	if err != nil {
+		return nil, fmt.Errorf("read what lists said: %w", err)
+	}
+	for _, s := range sightings {
+		h := holder{s.AccountKey, s.GroupKey}
+		e := evidence[h]
+		e.Sightings = append(e.Sightings, membership.Sighting{
+			ReadAt: s.ReadAt.UTC(), AsOf: s.AsOf.UTC(), Before: zeroTime(s.BeforeAt),
+			Right: membership.Right{Access: audit.Access(s.Access), Owner: s.IsOwner},
+		})
+		evidence[h] = e
+	}
+	changes, err := q.ListMemberChanges(ctx, db.ListMemberChangesParams{PortalID: w.Portal.ID, RoomKey: room, AccountKeys: accounts, GroupKeys: groups})
+	if err != nil {
+		return nil, fmt.Errorf("read what the log said: %w", err)
+	}
+	for _, c := range changes {
+		change := membership.Change{At: c.OccurredAt.UTC(), EventID: c.EventID, Act: membershipActs[c.ActionID]}
+		concerned := holder{c.AccountKey, c.GroupKey}
+		if holders[concerned] {
+			e := evidence[concerned]
+			e.Changes = append(e.Changes, change)
+			evidence[concerned] = e
+		}
+		if change.Act != membership.Promoted {
+			continue
+		}
+		change.Act = membership.Deposed
+		for _, account := range accounts {
+			if other := (holder{account: account}); other != concerned {
+				e := evidence[other]
+				e.Changes = append(e.Changes, change)
+				evidence[other] = e
+			}
+		}
+	}
+	return evidence, nil
+}
+
+// membershipActs are what the actions of audit.ConcerningSomebody do to whom they concern.
+var membershipActs = map[int32]membership.Act{
+	audit.ActionRoomCreateUser: membership.Added, audit.ActionRoomGroupAdded: membership.Added,
+	audit.ActionRoomRemoveUser: membership.Removed, audit.ActionRoomGroupRemove: membership.Removed,
+	audit.ActionRoomUpdateAccessForUser: membership.Changed, audit.ActionRoomUpdateGroupAccess: membership.Changed,
+	audit.ActionRoomChangeOwner: membership.Promoted,
+}
+
+// PutGroup stores who belongs to a group by the list that was read at readAt;
+// changes count as made at asOf.
+func (w *Writer) PutGroup(ctx context.Context, group audit.Group, readAt, asOf time.Time) error {
 	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
 		key, lastRead, err := w.groupKey(ctx, q, group.ID)
 		if err != nil {
@@ -200,7 +306,7 @@ func (w *Writer) PutGroup(ctx context.Context, group audit.Group, at time.Time) 
 		if err != nil {
 			return fmt.Errorf("read known members: %w", err)
 		}
-		closed := db.CloseGroupMembersParams{PortalID: w.Portal.ID, GroupKey: key, ValidTo: at}
+		closed := db.CloseGroupMembersParams{PortalID: w.Portal.ID, GroupKey: key, ValidTo: asOf}
 		for _, account := range rows {
 			if listed[account] {
 				delete(listed, account)
@@ -212,14 +318,16 @@ func (w *Writer) PutGroup(ctx context.Context, group audit.Group, at time.Time) 
 			return fmt.Errorf("end memberships: %w", err)
 		}
 		opened := db.AddGroupMembersParams{PortalID: w.Portal.ID, GroupKey: key}
-		opened.ValidFrom, opened.JoinedAfter = start(lastRead, at)
+		if !lastRead.IsZero() { // else nobody knows since when
+			opened.ValidFrom, opened.JoinedAfter = asOf, audit.Earlier(lastRead, asOf)
+		}
 		for account := range listed {
 			opened.AccountKeys = append(opened.AccountKeys, account)
 		}
 		if err := q.AddGroupMembers(ctx, opened); err != nil {
 			return fmt.Errorf("begin memberships: %w", err)
 		}
-		return q.SetGroupRead(ctx, db.SetGroupReadParams{PortalID: w.Portal.ID, GroupKey: key, Name: group.Name, ReadAt: at})
+		return q.SetGroupRead(ctx, db.SetGroupReadParams{PortalID: w.Portal.ID, GroupKey: key, Name: group.Name, ReadAt: readAt})
 	})
 	if err != nil {
 		return fmt.Errorf("store group %q: %w", group.Name, err)
@@ -235,23 +343,20 @@ func (w *Writer) groupKey(ctx context.Context, q *db.Queries, id string) (key in
 	return rows[0].GroupKey, zeroTime(rows[0].ReadAt), nil
 }
 
-// MemberListTimes returns the rooms that exist and when their members were
-// read last, zero if they never were.
-func (w *Writer) MemberListTimes(ctx context.Context) (map[string]time.Time, error) {
-	rows, err := w.q.ListMemberListTimes(ctx, w.Portal.ID)
+// RoomsToAsk returns the rooms whose members are to be asked for: those that
+// exist and have not been asked for since before, or not since their last change.
+func (w *Writer) RoomsToAsk(ctx context.Context, before time.Time) ([]string, error) {
+	rooms, err := w.q.ListRoomsToAsk(ctx, db.ListRoomsToAskParams{PortalID: w.Portal.ID, AskedBefore: before})
 	if err != nil {
-		return nil, fmt.Errorf("read when members were read: %w", err)
+		return nil, fmt.Errorf("read which rooms' members to ask for: %w", err)
 	}
-	times := make(map[string]time.Time, len(rows))
-	for _, row := range rows {
-		times[row.RoomID] = row.MembersAt.UTC()
-	}
-	return times, nil
+	return rooms, nil
 }
 
-// GroupIDs returns the groups that hold or held a right in a room.
-func (w *Writer) GroupIDs(ctx context.Context) ([]string, error) {
-	ids, err := w.q.ListGroupIDs(ctx, w.Portal.ID)
+// GroupsToAsk returns the groups with a right in some room, now or earlier,
+// whose members have not been asked for since before.
+func (w *Writer) GroupsToAsk(ctx context.Context, before time.Time) ([]string, error) {
+	ids, err := w.q.ListGroupsToAsk(ctx, db.ListGroupsToAskParams{PortalID: w.Portal.ID, AskedBefore: before})
 	if err != nil {
 		return nil, fmt.Errorf("read groups: %w", err)
 	}

@@ -43,7 +43,7 @@ func newRoster(t *testing.T) *roster {
 
 func (r *roster) list(t *testing.T, at time.Time, grants ...audit.Grant) {
 	t.Helper()
-	must(t, r.writer.PutMembers(t.Context(), room, audit.MemberList{Readable: true, Grants: grants}, at))
+	must(t, r.writer.PutMembers(t.Context(), room, audit.MemberList{Readable: true, Grants: grants}, at, at))
 }
 
 func person(id string, access audit.Access) audit.Grant {
@@ -126,7 +126,7 @@ func TestMembersUnreadable(t *testing.T) {
 	t.Parallel()
 	r := newRoster(t)
 	r.list(t, day(-9), person("boss", audit.AccessOwner), person("ann", audit.AccessEditor))
-	must(t, r.writer.PutMembers(t.Context(), room, audit.MemberList{}, day(-8)))
+	must(t, r.writer.PutMembers(t.Context(), room, audit.MemberList{}, day(-8), day(-8)))
 	r.want(t, day(-7), map[string]member{"boss": {access: audit.AccessOwner}, "ann": {access: audit.AccessEditor}})
 	facts, err := r.reader.InactiveFacts(t.Context(), audit.Window{From: day(-20), To: day(-7), Zone: time.UTC}, audit.FilterAny)
 	must(t, err)
@@ -144,17 +144,17 @@ func TestMembersThroughGroups(t *testing.T) {
 	r.list(t, day(-9), person("boss", audit.AccessOwner), person("bob", audit.AccessViewer),
 		group("low", audit.AccessCommenter), group("high", audit.AccessEditor))
 	for _, id := range []string{"low", "high"} {
-		must(t, r.writer.PutGroup(t.Context(), audit.Group{ID: id, Name: id, MemberIDs: []string{"ann", "bob"}}, day(-9)))
+		must(t, r.writer.PutGroup(t.Context(), audit.Group{ID: id, Name: id, MemberIDs: []string{"ann", "bob"}}, day(-9), day(-9)))
 	}
 	r.want(t, day(-8), map[string]member{
 		"boss": {access: audit.AccessOwner}, "ann": {access: audit.AccessEditor}, "bob": {access: audit.AccessViewer},
 	})
 	r.list(t, day(-6), person("boss", audit.AccessOwner), everyone)
-	must(t, r.writer.PutGroup(t.Context(), audit.Group{ID: audit.GroupEveryone, Name: "Everyone"}, day(-6)))
+	must(t, r.writer.PutGroup(t.Context(), audit.Group{ID: audit.GroupEveryone, Name: "Everyone"}, day(-6), day(-6)))
 	r.want(t, day(-5), map[string]member{
 		"boss": {access: audit.AccessOwner}, "ann": {audit.AccessViewer, day(-6), day(-9)}, "bob": {audit.AccessViewer, day(-6), day(-9)},
 	})
-	must(t, r.writer.PutGroup(t.Context(), audit.Group{ID: "high", Name: "high", MemberIDs: []string{"guest"}}, day(-4)))
+	must(t, r.writer.PutGroup(t.Context(), audit.Group{ID: "high", Name: "high", MemberIDs: []string{"guest"}}, day(-4), day(-4)))
 	r.list(t, day(-4), person("boss", audit.AccessOwner), group("high", audit.AccessEditor))
 	r.want(t, day(-3), map[string]member{"boss": {access: audit.AccessOwner}, "guest": {audit.AccessEditor, day(-4), day(-6)}})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"roompulse/db"
+	"roompulse/internal/attribution"
 	"roompulse/internal/audit"
 )
 
@@ -274,23 +275,51 @@ func (w *Writer) missingSpans(ctx context.Context, q *db.Queries, since, until t
 	return toSpans(rows, func(r db.ListMissingSpansRow) (time.Time, time.Time) { return r.SpanFrom, r.SpanTo }), nil
 }
 
-// TaskTimes returns when the tasks that are not done on every run were last done.
-func (w *Writer) TaskTimes(ctx context.Context) (map[string]time.Time, error) {
+// Tasks returns when the tasks that are not done on every run were last done,
+// and what has called for them.
+func (w *Writer) Tasks(ctx context.Context) (map[string]audit.Task, error) {
 	rows, err := w.q.ListTasks(ctx, w.Portal.ID)
 	if err != nil {
 		return nil, fmt.Errorf("read when tasks were done: %w", err)
 	}
-	times := make(map[string]time.Time, len(rows))
+	tasks := make(map[string]audit.Task, len(rows))
 	for _, row := range rows {
-		times[row.Task] = row.DoneAt.UTC()
+		tasks[row.Task] = audit.Task{DoneAt: zeroTime(row.DoneAt), WantedAt: zeroTime(row.WantedAt)}
 	}
-	return times, nil
+	return tasks, nil
 }
 
 // FinishTask records that a task was done as of the given time.
 func (w *Writer) FinishTask(ctx context.Context, task string, at time.Time) error {
 	if err := w.q.FinishTask(ctx, db.FinishTaskParams{PortalID: w.Portal.ID, Task: task, DoneAt: at}); err != nil {
 		return fmt.Errorf("record that %s was done: %w", task, err)
+	}
+	return nil
+}
+
+// putCalls notes the lists that events have made stale, so that they are read
+// again even if the run ends before it comes to that.
+func (w *Writer) putCalls(ctx context.Context, q *db.Queries, calls attribution.Calls) error {
+	for task, at := range map[string]time.Time{
+		audit.TaskRooms: calls.Rooms, audit.TaskAccounts: calls.Accounts, audit.TaskGroups: calls.Groups,
+	} {
+		if at.IsZero() {
+			continue
+		}
+		if err := q.WantTask(ctx, db.WantTaskParams{PortalID: w.Portal.ID, Task: task, WantedAt: at}); err != nil {
+			return fmt.Errorf("note that the list of %s is stale: %w", task, err)
+		}
+	}
+	if len(calls.Members) == 0 {
+		return nil
+	}
+	arg := db.WantRoomMembersParams{PortalID: w.Portal.ID}
+	for id, at := range calls.Members {
+		arg.RoomKeys = append(arg.RoomKeys, w.keys.rooms[roomID{id: id}])
+		arg.WantedAt = append(arg.WantedAt, at)
+	}
+	if err := q.WantRoomMembers(ctx, arg); err != nil {
+		return fmt.Errorf("note that lists of members are stale: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,46 @@
+package attribution
+
+import (
+	"slices"
+	"time"
+
+	"roompulse/internal/audit"
+)
+
+// Calls is what events call for beyond themselves: the lists that they have
+// made stale. A list that was read after the event knows of it.
+type Calls struct {
+	Rooms    time.Time            // latest event that changes the list of rooms, zero if none does
+	Accounts time.Time            // latest event that changes the list of people
+	Groups   time.Time            // latest event that changes a group of people
+	Members  map[string]time.Time // latest event that changes a room's members, by room id
+}
+
+// callsOf sums up what the events call for; answers are those of Judge.
+func callsOf(events []audit.Event, answers []Answer) Calls {
+	calls := Calls{Members: map[string]time.Time{}}
+	for i, e := range events {
+		action, known := audit.LookupAction(e.Kind.ActionID)
+		if !known {
+			continue
+		}
+		if action.Product == "Contacts" {
+			calls.Accounts = audit.Later(calls.Accounts, e.At)
+			if slices.Contains(action.Entries, "Group") {
+				calls.Groups = audit.Later(calls.Groups, e.At)
+			}
+		}
+		if answers[i].Source != SourceTarget {
+			continue
+		}
+		switch action.ID {
+		case audit.ActionRoomCreated, audit.ActionRoomRenamed, audit.ActionRoomArchived, audit.ActionRoomUnarchived,
+			audit.ActionRoomDeleted, audit.ActionAgentCreated, audit.ActionAgentRenamed, audit.ActionAgentDeleted:
+			calls.Rooms = audit.Later(calls.Rooms, e.At)
+		}
+		if room := answers[i].RoomID; action.Members {
+			calls.Members[room] = audit.Later(calls.Members[room], e.At)
+		}
+	}
+	return calls
+}

@@ -1,0 +1,204 @@
+package membership_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"roompulse/internal/audit"
+	"roompulse/internal/membership"
+)
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+// at is so many minutes after noon; 0 stands for the zero time.
+func at(minutes int) time.Time {
+	if minutes == 0 {
+		return time.Time{}
+	}
+	return noon.Add(time.Duration(minutes) * time.Minute)
+}
+
+var (
+	none    = membership.Right{}
+	viewer  = membership.Right{Access: audit.AccessViewer}
+	editor  = membership.Right{Access: audit.AccessEditor}
+	manager = membership.Right{Access: audit.AccessRoomManager}
+	owner   = membership.Right{Access: audit.AccessOwner, Owner: true}
+)
+
+func saw(read, asOf, before int, right membership.Right) membership.Sighting {
+	return membership.Sighting{ReadAt: at(read), AsOf: at(asOf), Before: at(before), Right: right}
+}
+
+func did(minute int, act membership.Act) membership.Change {
+	return membership.Change{At: at(minute), EventID: int64(minute), Act: act}
+}
+
+func TestSpans(t *testing.T) {
+	t.Parallel()
+	type spans = []membership.Span
+	span := func(from, to, joined, after int, right membership.Right) membership.Span {
+		return membership.Span{From: at(from), To: at(to), JoinedAt: at(joined), JoinedAfter: at(after), Right: right}
+	}
+	for _, test := range []struct {
+		name    string
+		lists   []membership.Sighting
+		changes []membership.Change
+		want    spans
+	}{
+		{"nothing", nil, nil, nil},
+		{"the first list tells no beginning", []membership.Sighting{saw(100, 98, 0, editor)}, nil, spans{span(0, 0, 0, 0, editor)}},
+		{"a later list bounds it", []membership.Sighting{saw(200, 198, 100, editor)}, nil, spans{span(198, 0, 198, 100, editor)}},
+		{"gone between two lists", []membership.Sighting{saw(100, 98, 0, editor), saw(300, 298, 200, none)}, nil, spans{span(0, 298, 0, 0, editor)}},
+		{"the log tells the moment", []membership.Sighting{saw(200, 198, 100, editor)}, []membership.Change{did(150, membership.Added)}, spans{span(150, 0, 150, 150, editor)}},
+		{"also before the first list", []membership.Sighting{saw(200, 198, 0, editor)}, []membership.Change{did(20, membership.Added)}, spans{span(20, 0, 20, 20, editor)}},
+		{
+			"removed by the log",
+			[]membership.Sighting{saw(100, 98, 0, editor), saw(300, 298, 200, none)},
+			[]membership.Change{did(250, membership.Removed)},
+			spans{span(0, 250, 0, 0, editor)},
+		},
+		{
+			"removed and added again between two lists",
+			[]membership.Sighting{saw(100, 98, 0, editor)},
+			[]membership.Change{did(150, membership.Removed), did(160, membership.Added)},
+			spans{span(0, 150, 0, 0, editor), span(160, 0, 160, 160, editor)},
+		},
+		{"gone before the first list", nil, []membership.Change{did(50, membership.Removed)}, spans{span(0, 50, 0, 0, none)}},
+		{"come and gone unseen", nil, []membership.Change{did(50, membership.Added), did(60, membership.Removed)}, spans{span(50, 60, 50, 50, none)}},
+		{
+			"an earlier right is the first one known",
+			[]membership.Sighting{saw(300, 298, 0, viewer)},
+			[]membership.Change{did(50, membership.Added), did(60, membership.Removed), did(200, membership.Added)},
+			spans{span(50, 60, 50, 50, viewer), span(200, 0, 200, 200, viewer)},
+		},
+		{
+			"another right, by lists",
+			[]membership.Sighting{saw(100, 98, 0, editor), saw(300, 298, 200, viewer)},
+			nil,
+			spans{span(0, 298, 0, 0, editor), span(298, 0, 0, 0, viewer)},
+		},
+		{
+			"another right, by the log",
+			[]membership.Sighting{saw(100, 98, 0, editor), saw(300, 298, 200, viewer)},
+			[]membership.Change{did(250, membership.Changed)},
+			spans{span(0, 250, 0, 0, editor), span(250, 0, 0, 0, viewer)},
+		},
+		{
+			"a new owner",
+			[]membership.Sighting{saw(100, 98, 0, editor), saw(300, 298, 200, owner)},
+			[]membership.Change{did(250, membership.Promoted)},
+			spans{span(0, 250, 0, 0, editor), span(250, 0, 0, 0, owner)},
+		},
+		{
+			"the old owner",
+			[]membership.Sighting{saw(100, 98, 0, owner), saw(300, 298, 200, manager)},
+			[]membership.Change{did(250, membership.Deposed)},
+			spans{span(0, 250, 0, 0, owner), span(250, 0, 0, 0, manager)},
+		},
+		{
+			"a list that was read while somebody came",
+			[]membership.Sighting{saw(200, 198, 100, editor)},
+			[]membership.Change{{At: at(200).Add(20 * time.Second), Act: membership.Added}},
+			spans{{From: at(200).Add(20 * time.Second), JoinedAt: at(200).Add(20 * time.Second), JoinedAfter: at(200).Add(20 * time.Second), Right: editor}},
+		},
+		{
+			"a list that was read just before somebody went",
+			[]membership.Sighting{saw(100, 98, 0, editor), saw(300, 298, 200, none)},
+			[]membership.Change{{At: at(200).Add(-2 * time.Second), Act: membership.Removed}},
+			spans{{To: at(200).Add(-2 * time.Second), Right: editor}},
+		},
+		{
+			"gone without a word",
+			[]membership.Sighting{saw(100, 98, 0, none), saw(300, 298, 200, none)},
+			[]membership.Change{did(250, membership.Added)},
+			spans{span(250, 298, 250, 250, none)},
+		},
+		{
+			"added and removed in one second",
+			[]membership.Sighting{saw(100, 98, 0, none)},
+			[]membership.Change{{At: at(200), EventID: 1, Act: membership.Removed}, {At: at(200), EventID: 2, Act: membership.Added}},
+			nil,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := membership.Spans(membership.Evidence{Sightings: test.lists, Changes: test.changes})
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got\n%v\nwant\n%v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestSpansAreTheTruth: of a room with a whole log the memberships are known to
+// the second, whenever its lists were read; the right is known whenever a list has said it.
+func TestSpansAreTheTruth(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var truth []membership.Span // what really was
+		var e membership.Evidence
+		now, right := at(1), none
+		readAt, said := time.Time{}, none
+		if rapid.Bool().Draw(t, "since ever") {
+			right = editor
+			truth = append(truth, membership.Span{Right: right})
+		}
+		end := func() { truth[len(truth)-1].To = now }
+		for range rapid.IntRange(0, 30).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(1, 400).Draw(t, "seconds")) * time.Second)
+			change := membership.Change{At: now, EventID: rapid.Int64().Draw(t, "id")}
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0, 1:
+				if right == none {
+					right, change.Act = editor, membership.Added
+				} else {
+					end()
+					right, change.Act = none, membership.Removed
+				}
+			case 2:
+				if right == none {
+					continue
+				}
+				end()
+				change.Act = membership.Changed
+				if right == editor {
+					right = viewer
+				} else {
+					right = editor
+				}
+			default: // a list
+				if said != right || readAt.IsZero() && right != none {
+					e.Sightings = append(e.Sightings, membership.Sighting{ReadAt: now, AsOf: now.Add(-2 * time.Minute), Before: readAt, Right: right})
+				}
+				readAt, said = now, right
+				continue
+			}
+			e.Changes = append(e.Changes, change)
+			if right != none {
+				truth = append(truth, membership.Span{From: now, Right: right})
+			}
+		}
+		spans := membership.Spans(membership.Evidence{Sightings: e.Sightings, Changes: rapid.Permutation(e.Changes).Draw(t, "order")})
+		known := func(at time.Time) bool {
+			return slices.ContainsFunc(spans, func(s membership.Span) bool { return !at.Before(s.From) && (s.To.IsZero() || at.Before(s.To)) })
+		}
+		was := func(at time.Time) bool {
+			return slices.ContainsFunc(truth, func(s membership.Span) bool { return !at.Before(s.From) && (s.To.IsZero() || at.Before(s.To)) })
+		}
+		heard := len(e.Changes) > 0 || len(e.Sightings) > 0
+		for probe := at(1); heard && probe.Before(now.Add(time.Minute)); probe = probe.Add(time.Second) {
+			if known(probe) != was(probe) {
+				t.Fatalf("at %s: member %t, truth %t\nlists %v\nlog %v\nspans %v", probe.Format(time.TimeOnly), known(probe), was(probe), e.Sightings, e.Changes, spans)
+			}
+		}
+		for _, s := range spans {
+			if !s.JoinedAt.Equal(s.JoinedAfter) && !s.JoinedAt.IsZero() {
+				t.Fatalf("the start of %v is not known exactly", s)
+			}
+		}
+	})
+}
