@@ -224,7 +224,7 @@ FROM audit_event AS e
 INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
 WHERE e.portal_id = $1
     AND e.context_key = $2
-    AND e.room_source IN (0, 6, 7)
+    AND e.room_source IN (0, 4, 5, 6, 7)
     AND e.event_id > $3
 ORDER BY e.event_id
 LIMIT $4

@@ -180,6 +180,43 @@ COMMENT ON COLUMN room_rename.room_key IS 'Room that was renamed';
 COMMENT ON COLUMN room_rename.renamed_at IS 'Time of the event, UTC';
 COMMENT ON COLUMN room_rename.old_title IS 'Title until then, from the event''s context';
 
+CREATE TABLE entry (
+    portal_id  integer NOT NULL,
+    is_folder  boolean NOT NULL,
+    entry_id   text NOT NULL,
+    is_wanted  boolean NOT NULL DEFAULT false,
+    asked_at   timestamptz,
+    is_stale   boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (portal_id, is_folder, entry_id)
+);
+
+CREATE INDEX entry_wanted ON entry (portal_id) WHERE is_wanted AND asked_at IS NULL;
+CREATE INDEX entry_stale ON entry (portal_id) WHERE is_stale;
+
+COMMENT ON TABLE entry IS 'Files and folders whose room matters: events about them name a title that several rooms bore, or moved something into them';
+COMMENT ON COLUMN entry.portal_id IS 'Portal of the entry';
+COMMENT ON COLUMN entry.is_folder IS 'True for folders, which have ids of their own beside those of files';
+COMMENT ON COLUMN entry.entry_id IS 'The portal''s own id of the file or folder';
+COMMENT ON COLUMN entry.is_wanted IS 'True: the portal is to be asked where it lies, if nothing else tells';
+COMMENT ON COLUMN entry.asked_at IS 'Portal time, UTC, when the portal was asked; it is asked once, also if it answers that the entry is gone. Null if it was not';
+COMMENT ON COLUMN entry.is_stale IS 'True: more is known of where it was, and its events are yet to be judged again';
+
+CREATE TABLE entry_sighting (
+    portal_id  integer NOT NULL,
+    is_folder  boolean NOT NULL,
+    entry_id   text NOT NULL,
+    seen_at    timestamptz NOT NULL,
+    room_key   integer NOT NULL,
+    PRIMARY KEY (portal_id, is_folder, entry_id, seen_at, room_key)
+);
+
+COMMENT ON TABLE entry_sighting IS 'In which room files and folders were seen when, by logs of rooms that share a title and by the portal''s answers; a move shows both rooms';
+COMMENT ON COLUMN entry_sighting.portal_id IS 'Portal of the entry';
+COMMENT ON COLUMN entry_sighting.is_folder IS 'As in entry';
+COMMENT ON COLUMN entry_sighting.entry_id IS 'The portal''s own id of the file or folder';
+COMMENT ON COLUMN entry_sighting.seen_at IS 'Portal time, UTC';
+COMMENT ON COLUMN entry_sighting.room_key IS 'Room; 0: it lay in none';
+
 CREATE TABLE people_group (
     portal_id   integer NOT NULL,
     group_key   integer NOT NULL,
@@ -199,6 +236,8 @@ COMMENT ON COLUMN people_group.read_at IS 'Portal time, UTC, of the last reading
 
 -- +goose Down
 DROP TABLE people_group;
+DROP TABLE entry_sighting;
+DROP TABLE entry;
 DROP TABLE room_rename;
 DROP TABLE room;
 DROP TABLE context;

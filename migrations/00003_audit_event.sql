@@ -27,7 +27,12 @@ CREATE INDEX audit_event_occurred_at ON audit_event USING brin (portal_id, occur
 
 -- Finds the events to judge again when it becomes known which room bore a
 -- title. Few distinct keys: about 7 bytes an event.
-CREATE INDEX audit_event_context ON audit_event (portal_id, context_key) WHERE room_source IN (0, 6, 7);
+CREATE INDEX audit_event_context ON audit_event (portal_id, context_key) WHERE room_source IN (0, 4, 5, 6, 7);
+
+-- Finds the events of files and folders of which more has become known. Such
+-- events are few: their titles are shared, or they are moves without a title.
+-- Targets can be too long for an index.
+CREATE INDEX audit_event_doubtful ON audit_event (portal_id, md5(target)) WHERE room_source IN (4, 5, 7, 8);
 
 -- Finds the changes of a room's members that its log has not explained yet. Few
 -- events are about a room as a whole.

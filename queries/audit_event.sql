@@ -125,7 +125,7 @@ FROM audit_event AS e
 INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
 WHERE e.portal_id = @portal_id
     AND e.context_key = @context_key
-    AND e.room_source IN (0, 6, 7)
+    AND e.room_source IN (0, 4, 5, 6, 7)
     AND e.event_id > @after_event_id
 ORDER BY e.event_id
 LIMIT @chunk;

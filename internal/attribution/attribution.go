@@ -19,7 +19,7 @@ const (
 	SourceTarget       Source = 2 // the event is about the room
 	SourceHistory      Source = 3 // the room's log has the event
 	SourceEntry        Source = 4 // the file or folder was in the room before and after
-	SourceEntryNearby  Source = 5 // the file or folder was in the room before or after: an inference
+	SourceEntryNearby  Source = 5 // the file or folder was in the room before or after, or was moved there: an inference
 	SourceTitle        Source = 6 // the event names a title that one room alone bore then: an inference
 	SourceUnresolved   Source = 7 // the event names a title that no single room bore then
 	SourceUnplacedMove Source = 8 // one of the two events of a move or copy that cannot be told apart
@@ -44,8 +44,10 @@ type Answer struct {
 func (a Answer) Unresolved() bool { return a.Source == SourceUnresolved }
 
 // Judge says which room an event belongs to. logRoom is the room whose log has
-// the event, empty if none is known.
-func Judge(e audit.Event, logRoom string, rooms *Rooms) Answer {
+// the event, empty if none is known; sightings are those of the entry that it is
+// about, by rising time. They only decide what the title leaves open: a room
+// that alone bore it is the entry's as well.
+func Judge(e audit.Event, logRoom string, sightings []Sighting, rooms *Rooms) Answer {
 	if e.Payload.RoomID != "" {
 		return Answer{SourcePayload, e.Payload.RoomID}
 	}
@@ -66,6 +68,9 @@ func Judge(e audit.Event, logRoom string, rooms *Rooms) Answer {
 	if title, ok := audit.Title(e.Context.String); ok && aboutDocuments(e) {
 		if id, ok := rooms.Bearer(title, e.At); ok {
 			return Answer{SourceTitle, id}
+		}
+		if id, source := roomAt(sightings, e.At); id != "" && rooms.Bore(id, title, e.At) {
+			return Answer{source, id}
 		}
 		return Answer{SourceUnresolved, title}
 	}

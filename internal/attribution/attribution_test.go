@@ -81,7 +81,7 @@ func TestJudge(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			want := attribution.Answer{Source: test.source, RoomID: test.room}
-			if got := attribution.Judge(test.event, test.log, rooms); got != want {
+			if got := attribution.Judge(test.event, test.log, nil, rooms); got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})
@@ -125,10 +125,10 @@ func TestOrderOfWindows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := history(t)
 		all := attribution.NewRooms(nil)
-		attribution.NewBatch(audit.ReadWindow{Events: events}, nil, all)
+		attribution.NewBatch(audit.ReadWindow{Events: events}, attribution.Evidence{}, all)
 		want := map[int64]attribution.Answer{}
 		for _, e := range events {
-			want[e.ID] = attribution.Judge(e, "", all)
+			want[e.ID] = attribution.Judge(e, "", nil, all)
 		}
 
 		var windows [][]audit.Event
@@ -140,7 +140,7 @@ func TestOrderOfWindows(t *testing.T) {
 		got := map[int64]attribution.Answer{}
 		var stale []string
 		for _, window := range rapid.Permutation(windows).Draw(t, "order") {
-			b := attribution.NewBatch(audit.ReadWindow{Events: window}, nil, rooms)
+			b := attribution.NewBatch(audit.ReadWindow{Events: window}, attribution.Evidence{}, rooms)
 			for i, e := range window {
 				got[e.ID] = b.Answers[i]
 			}
@@ -148,7 +148,7 @@ func TestOrderOfWindows(t *testing.T) {
 		}
 		for _, e := range events {
 			if title, ok := audit.Title(e.Context.String); ok && slices.Contains(stale, title) && got[e.ID].Source != attribution.SourceTarget {
-				got[e.ID] = attribution.Judge(e, "", rooms)
+				got[e.ID] = attribution.Judge(e, "", nil, rooms)
 			}
 		}
 		for id, answer := range want {
@@ -187,7 +187,7 @@ func TestTitleNeverWrong(t *testing.T) {
 		for id, name := range title { // the portal's list of rooms
 			rooms.List(id, name, at(-10), at(1000))
 		}
-		b := attribution.NewBatch(audit.ReadWindow{Events: events}, nil, rooms)
+		b := attribution.NewBatch(audit.ReadWindow{Events: events}, attribution.Evidence{}, rooms)
 		for i, answer := range b.Answers {
 			if id := truth[events[i].ID]; answer.Source == attribution.SourceTitle && answer.RoomID != id {
 				t.Fatalf("event %d is taken for room %s, not %s", events[i].ID, answer.RoomID, id)

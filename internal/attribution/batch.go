@@ -14,6 +14,12 @@ type LogEvidence struct {
 	OwnMembership bool
 }
 
+// Evidence is what is known about the events of a window beyond themselves.
+type Evidence struct {
+	Logs      map[int64]LogEvidence // by event id
+	Sightings map[Entry][]Sighting  // by rising time
+}
+
 // Batch is a window of events with what was found out about each.
 type Batch struct {
 	audit.ReadWindow
@@ -27,6 +33,8 @@ type Batch struct {
 	// LogsFrom tells since when the logs of rooms are needed to find out in which of
 	// them events happened, by room id.
 	LogsFrom map[string]time.Time
+	// Entries are files and folders to look up, if logs do not tell their room.
+	Entries map[Entry]bool
 	// Calls are the lists that the events have made stale.
 	Calls Calls
 	// Late says that the span was complete before and has grown.
@@ -43,34 +51,38 @@ type RoomUpdate struct {
 
 // NewBatch judges the events of a window. What they tell of rooms goes into
 // rooms first, so that the order of windows makes no difference in the end:
-// what it changes for other windows is in StaleTitles. logs is what the logs of rooms
-// are known to say of these events.
-func NewBatch(read audit.ReadWindow, logs map[int64]LogEvidence, rooms *Rooms) Batch {
-	b := Batch{ReadWindow: read, LogsFrom: map[string]time.Time{}}
-	b.judge(logs, rooms)
+// what it changes for other windows is in StaleTitles.
+func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
+	b := Batch{ReadWindow: read, LogsFrom: map[string]time.Time{}, Entries: map[Entry]bool{}}
+	b.judge(evidence, rooms)
 	for _, news := range Gather(b.Events, b.Answers) {
 		room, stale := rooms.Apply(news)
 		b.Rooms = append(b.Rooms, RoomUpdate{room, news.Renames})
 		b.StaleTitles = append(b.StaleTitles, stale...)
 	}
 	if len(b.Rooms) > 0 {
-		b.judge(logs, rooms)
+		b.judge(evidence, rooms)
 	}
 	slices.Sort(b.StaleTitles)
 	b.StaleTitles = slices.Compact(b.StaleTitles)
 	for i, a := range b.Answers {
 		rooms.WantLogs(b.LogsFrom, a, b.Events[i].At)
+		rooms.WantEntry(b.Entries, a, b.Events[i])
 	}
 	b.Calls = callsOf(b.Events, b.Answers)
 	return b
 }
 
-func (b *Batch) judge(logs map[int64]LogEvidence, rooms *Rooms) {
+func (b *Batch) judge(evidence Evidence, rooms *Rooms) {
 	b.Answers = make([]Answer, len(b.Events))
 	b.Classes = make([]audit.Class, len(b.Events))
 	for i, e := range b.Events {
-		log := logs[e.ID]
-		b.Answers[i] = Judge(e, log.RoomID, rooms)
+		log := evidence.Logs[e.ID]
+		var sightings []Sighting
+		if entry, ok := EntryOf(e); ok && len(evidence.Sightings) > 0 {
+			sightings = evidence.Sightings[entry]
+		}
+		b.Answers[i] = Judge(e, log.RoomID, sightings, rooms)
 		b.Classes[i] = audit.Classify(e, log.OwnMembership)
 	}
 }

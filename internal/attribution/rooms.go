@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"roompulse/internal/audit"
 )
 
 // Room is what is known of a room and its titles.
@@ -83,6 +85,34 @@ func (r *Rooms) Bearer(title string, at time.Time) (id string, ok bool) {
 		id, ok = room.ID, true
 	}
 	return id, ok
+}
+
+// Bore reports whether a room bore the title at the given time.
+func (r *Rooms) Bore(id, title string, at time.Time) bool {
+	room := r.byID[id]
+	return room != nil && room.bore(title, at)
+}
+
+// IsShared reports whether several rooms bore the title at the given time.
+func (r *Rooms) IsShared(title string, at time.Time) bool {
+	bearers := 0
+	for _, room := range r.byTitle[title] {
+		if room.bore(title, at) {
+			bearers++
+		}
+	}
+	return bearers > 1
+}
+
+// WantEntry notes in entries the entry of an unresolved event, if the portal's
+// answer where it lies can tell which of several rooms is meant.
+func (r *Rooms) WantEntry(entries map[Entry]bool, a Answer, e audit.Event) {
+	if !a.Unresolved() || !r.IsShared(a.RoomID, e.At) {
+		return
+	}
+	if entry, ok := EntryOf(e); ok {
+		entries[entry] = true
+	}
 }
 
 // WantLogs notes in logsFrom, by room id, that the logs of all rooms that ever

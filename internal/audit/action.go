@@ -51,6 +51,12 @@ const (
 // two events when they cross the border of a room.
 func (k TargetKind) IsMove() bool { return k == TargetFileMove || k == TargetFolderMove }
 
+// IsEntry reports whether the first id is a file's or a folder's.
+func (k TargetKind) IsEntry() bool { return k.IsFile() || k == TargetFolder || k == TargetFolderMove }
+
+// IsFile reports whether the first id is a file's.
+func (k TargetKind) IsFile() bool { return k == TargetFile || k == TargetFileMove }
+
 // Action is one kind of act in a portal's audit trail.
 type Action struct {
 	ID       int32

@@ -10,6 +10,8 @@ type LogEntry struct {
 	ActorID  string
 	// AccountID or GroupID name whom a change of members concerns.
 	AccountID, GroupID string
+	// EntryID is the file or folder that the entry is about, empty if it is about neither.
+	EntryID string
 	// Access is the right given, in words of the actor's language.
 	Access             string
 	OldTitle, NewTitle string // of a room that was renamed

@@ -49,6 +49,7 @@ func (a act) entry() (audit.LogEntry, bool) {
 		ID text `json:"id"`
 	}
 	var data struct {
+		ID       text   `json:"id"`
 		User     holder `json:"user"`
 		Owner    holder `json:"owner"`
 		Group    holder `json:"group"`
@@ -64,6 +65,9 @@ func (a act) entry() (audit.LogEntry, bool) {
 		e.AccountID = string(data.Owner.ID)
 	}
 	e.GroupID = string(data.Group.ID)
+	if action, _ := audit.LookupAction(e.ActionID); action.Target.IsEntry() && data.ID != "0" { // 0 is a broken reference
+		e.EntryID = string(data.ID)
+	}
 	e.Access = storable(data.Access)
 	if e.ActionID == audit.ActionRoomRenamed || e.ActionID == audit.ActionAgentRenamed {
 		e.OldTitle, e.NewTitle = storable(data.OldTitle), storable(data.NewTitle)

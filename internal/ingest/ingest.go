@@ -38,6 +38,10 @@ type Source interface {
 	Group(ctx context.Context, id string) (audit.Group, error)
 	// RoomLog lists a room's log from from to to, newest id first. Zero times are open ends.
 	RoomLog(ctx context.Context, roomID string, from, to time.Time, startIndex, count int) (audit.LogPage, error)
+	// FileFolder and FolderRoom are where a file or folder lies now; a folder
+	// outside of rooms is not ok.
+	FileFolder(ctx context.Context, fileID string) (folderID string, err error)
+	FolderRoom(ctx context.Context, folderID string) (roomID string, ok bool, err error)
 	// Decode makes an event of an item that came to quarantine, if this version can.
 	Decode(item []byte) (audit.Event, error)
 	Traffic() audit.Traffic
@@ -85,9 +89,10 @@ type Sink interface {
 	RoomsToAsk(ctx context.Context, before time.Time) ([]string, error)
 	GroupsToAsk(ctx context.Context, before time.Time) ([]string, error)
 
-	PendingLogs(ctx context.Context, events []audit.Event) (map[int64]attribution.LogEvidence, error)
+	Evidence(ctx context.Context, events []audit.Event) (attribution.Evidence, error)
 	LogStates(ctx context.Context) ([]audit.LogState, error)
-	ApplyLog(ctx context.Context, roomID string, entries []audit.LogEntry) (confirmed, contradicted int64, err error)
+	// ApplyLog stores what a log says; with whereabouts also which files and folders were in the room.
+	ApplyLog(ctx context.Context, roomID string, entries []audit.LogEntry, whereabouts bool) (confirmed, contradicted int64, err error)
 	// UnexplainedChanges are the changes of members for which the room's log has
 	// not been asked, by room, newest first.
 	UnexplainedChanges(ctx context.Context) (map[string][]audit.RoomEvent, error)
@@ -95,8 +100,21 @@ type Sink interface {
 	SetChangesAsked(ctx context.Context, roomID string, changes []audit.RoomEvent) error
 	SetLogRead(ctx context.Context, roomID string, span audit.Span) error
 	SetLogRefused(ctx context.Context, roomID string, at time.Time) error
-	JudgeStale(ctx context.Context, judge func(audit.Event) attribution.Answer) error
 	WantLogs(ctx context.Context, from map[string]time.Time) error
+	// JudgeStale and JudgeEntries judge events anew whose title, or whose file or
+	// folder, more has become known of.
+	JudgeStale(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer) error
+	JudgeEntries(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer) error
+	WantEntries(ctx context.Context, entries map[attribution.Entry]bool) error
+	// EntriesToAsk are files and folders that only the portal can tell the room
+	// of; DestinationsToAsk are folders that moves without a room went to.
+	EntriesToAsk(ctx context.Context) ([]attribution.Entry, error)
+	DestinationsToAsk(ctx context.Context) ([]attribution.Entry, error)
+	// PutEntry notes the portal's answer: unknown, in a room, or (empty) in none.
+	PutEntry(ctx context.Context, entry attribution.Entry, known bool, room string, at time.Time) error
+	// UnsettledMoves tells since when the logs of rooms are needed to place moves.
+	UnsettledMoves(ctx context.Context) (map[string]time.Time, error)
+	PlaceMoves(ctx context.Context) error
 }
 
 // oldest is where a first run's search for events ends: DocSpace is younger.
@@ -233,11 +251,8 @@ func (s *Syncer) run(ctx context.Context) error {
 	if err := s.readLists(ctx); err != nil {
 		return fmt.Errorf("read lists: %w", err)
 	}
-	if err := s.judgeStale(ctx); err != nil {
-		return err
-	}
-	if err := s.readLogs(ctx); err != nil {
-		return fmt.Errorf("read logs of rooms: %w", err)
+	if err := s.findRooms(ctx); err != nil {
+		return fmt.Errorf("find the rooms of events: %w", err)
 	}
 	if s.result.Quarantined > 0 {
 		return fmt.Errorf("%w: new in quarantine, not understood: %d of the audit trail's items", ErrIncomplete, s.result.Quarantined)
@@ -263,11 +278,11 @@ func (s *Syncer) releaseQuarantined(ctx context.Context) error {
 	if len(released) == 0 {
 		return nil
 	}
-	logs, err := s.sink.PendingLogs(ctx, read.Events)
+	evidence, err := s.sink.Evidence(ctx, read.Events)
 	if err != nil {
 		return err
 	}
-	batch := attribution.NewBatch(read, logs, s.rooms)
+	batch := attribution.NewBatch(read, evidence, s.rooms)
 	committed, err := s.sink.Release(ctx, batch, released)
 	s.result.EventsNew += committed.NewEvents
 	return err
@@ -374,21 +389,6 @@ func (s *Syncer) retryGaps(ctx context.Context) error {
 		return err
 	}
 	return s.finishTask(ctx, audit.TaskGaps, s.until)
-}
-
-// judgeStale judges events anew whose title more has become known of since.
-func (s *Syncer) judgeStale(ctx context.Context) error {
-	s.tell("rooms of events")
-	logsFrom := map[string]time.Time{}
-	err := s.sink.JudgeStale(ctx, func(e audit.Event) attribution.Answer {
-		answer := attribution.Judge(e, "", s.rooms)
-		s.rooms.WantLogs(logsFrom, answer, e.At)
-		return answer
-	})
-	if err != nil {
-		return err
-	}
-	return s.sink.WantLogs(ctx, logsFrom)
 }
 
 func (s *Syncer) tell(task string) {

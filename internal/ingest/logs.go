@@ -38,9 +38,9 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 	for _, state := range states {
 		switch {
 		case !state.WantedFrom.IsZero():
-			wanted = append(wanted, logRead{state, audit.Span{From: audit.Later(state.WantedFrom, s.bottom), To: s.until}})
+			wanted = append(wanted, logRead{state, audit.Span{From: audit.Later(state.WantedFrom, s.bottom), To: s.until}, true})
 		case s.until.Sub(audit.Later(state.Until, state.RefusedAt)) >= daily:
-			others = append(others, logRead{state, audit.Span{From: audit.Later(state.Until, s.bottom), To: s.until}})
+			others = append(others, logRead{state, audit.Span{From: audit.Later(state.Until, s.bottom), To: s.until}, false})
 		}
 	}
 	if err := parallel(ctx, s.opts.Parallel, wanted, s.readLog); err != nil {
@@ -66,8 +66,9 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 
 // logRead is a span of a room's log to read.
 type logRead struct {
-	state audit.LogState
-	span  audit.Span
+	state       audit.LogState
+	span        audit.Span
+	whereabouts bool // it shall tell which files and folders were in the room
 }
 
 // readLog reads a room's log for a span. The log is ordered by event id, and
@@ -88,7 +89,7 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 		start += page.Rows
 		last := page.Rows == 0 || start >= page.Total
 		if last || len(entries) >= logChunk {
-			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, entries) }); err != nil {
+			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, entries, r.whereabouts) }); err != nil {
 				return err
 			}
 			entries = entries[:0]
@@ -128,7 +129,7 @@ func (s *Syncer) explainChanges(ctx context.Context) error {
 				return err
 			}
 			identify(page.Entries, changes[id], taken)
-			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries) }); err != nil {
+			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries, false) }); err != nil {
 				return err
 			}
 			start += page.Rows
@@ -166,8 +167,8 @@ func identify(entries []audit.LogEntry, changes []audit.RoomEvent, taken map[int
 	}
 }
 
-func (s *Syncer) applyLog(ctx context.Context, roomID string, entries []audit.LogEntry) error {
-	confirmed, contradicted, err := s.sink.ApplyLog(ctx, roomID, entries)
+func (s *Syncer) applyLog(ctx context.Context, roomID string, entries []audit.LogEntry, whereabouts bool) error {
+	confirmed, contradicted, err := s.sink.ApplyLog(ctx, roomID, entries, whereabouts)
 	s.result.TitlesConfirmed += confirmed
 	s.result.TitlesContradicted += contradicted
 	return err

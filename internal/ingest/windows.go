@@ -70,11 +70,11 @@ func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
 }
 
 func (s *Syncer) commit(ctx context.Context, read windowRead) (audit.Committed, error) {
-	logs, err := s.sink.PendingLogs(ctx, read.Events)
+	evidence, err := s.sink.Evidence(ctx, read.Events)
 	if err != nil {
 		return audit.Committed{}, err
 	}
-	batch := attribution.NewBatch(read.ReadWindow, logs, s.rooms)
+	batch := attribution.NewBatch(read.ReadWindow, evidence, s.rooms)
 	batch.GapCause, batch.Late = read.gapCause, read.late
 	committed, err := s.sink.CommitWindow(ctx, batch)
 	if err != nil {

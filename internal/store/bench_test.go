@@ -77,7 +77,7 @@ func loadWindows(b *testing.B, url string, all []audit.Event) time.Duration {
 	for window := range slices.Chunk(all, 2000) {
 		to := window[len(window)-1].At.Add(time.Microsecond)
 		read := audit.ReadWindow{Span: audit.Span{From: from, To: to}, Rows: len(window), ReadAt: now, Events: window}
-		if _, err := w.CommitWindow(b.Context(), attribution.NewBatch(read, nil, rooms)); err != nil {
+		if _, err := w.CommitWindow(b.Context(), attribution.NewBatch(read, attribution.Evidence{}, rooms)); err != nil {
 			b.Fatal(err)
 		}
 		from = to

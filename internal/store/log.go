@@ -92,18 +92,26 @@ func (w *Writer) SetLogRefused(ctx context.Context, roomID string, at time.Time)
 
 // ApplyLog stores what entries of a room's log say: the room of the events with
 // their ids, and who was added or removed. Entries whose event is not here wait for it.
-func (w *Writer) ApplyLog(ctx context.Context, roomID string, entries []audit.LogEntry) (confirmed, contradicted int64, err error) {
+// With whereabouts it also stores which files and folders were in the room.
+func (w *Writer) ApplyLog(
+	ctx context.Context, roomID string, entries []audit.LogEntry, whereabouts bool,
+) (confirmed, contradicted int64, err error) {
 	byID := make(map[int64]audit.LogEntry, len(entries))
 	for _, e := range entries {
 		if e.EventID != 0 { // before DocSpace 3.6 entries have no ids
 			byID[e.EventID] = e
 		}
 	}
-	if len(byID) == 0 {
+	if len(byID) == 0 && !whereabouts {
 		return 0, 0, nil
 	}
 	err = w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
 		confirmed, contradicted = 0, 0
+		if whereabouts {
+			if err := w.addSightings(ctx, q, key, entries); err != nil {
+				return err
+			}
+		}
 		if err := w.addMembershipChanges(ctx, q, key, concerning(byID)); err != nil {
 			return err
 		}
@@ -117,6 +125,7 @@ func (w *Writer) ApplyLog(ctx context.Context, roomID string, entries []audit.Lo
 			return fmt.Errorf("look up events: %w", err)
 		}
 		var changes []change
+		var moves []int64
 		for _, row := range held {
 			c := change{eventPlace: placeOf(row)}
 			c.now = c.place
@@ -132,6 +141,9 @@ func (w *Writer) ApplyLog(ctx context.Context, roomID string, entries []audit.Lo
 					}
 				}
 				c.now.room, c.now.source = key, attribution.SourceHistory
+				if action, _ := audit.LookupAction(row.ActionID); action.Target.IsMove() {
+					moves = append(moves, row.EventID)
+				}
 			}
 			if ownMembership(entry) && c.class == audit.ClassNone && isJoinOrLeave(row.ActionID) {
 				c.now.class = audit.ClassManage
@@ -145,7 +157,10 @@ func (w *Writer) ApplyLog(ctx context.Context, roomID string, entries []audit.Lo
 		if err := q.AddPendingHistory(ctx, db.AddPendingHistoryParams{PortalID: w.Portal.ID, EventIDs: pending, RoomKey: key}); err != nil {
 			return fmt.Errorf("keep entries without events: %w", err)
 		}
-		return w.reattribute(ctx, q, changes)
+		if err := w.reattribute(ctx, q, changes); err != nil {
+			return err
+		}
+		return w.reopenTwins(ctx, q, moves)
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("store the log of room %s: %w", roomID, err)
@@ -153,8 +168,8 @@ func (w *Writer) ApplyLog(ctx context.Context, roomID string, entries []audit.Lo
 	return confirmed, contradicted, nil
 }
 
-// PendingLogs returns what logs have said of the given events before they were here.
-func (w *Writer) PendingLogs(ctx context.Context, events []audit.Event) (map[int64]attribution.LogEvidence, error) {
+// pendingLogs returns what logs have said of the given events before they were here.
+func (w *Writer) pendingLogs(ctx context.Context, events []audit.Event) (map[int64]attribution.LogEvidence, error) {
 	ids := make([]int64, len(events))
 	for i := range events {
 		ids[i] = events[i].ID

@@ -169,7 +169,7 @@ func TestMembersDatedByLog(t *testing.T) {
 	entry := func(id int64, at time.Time, who string) audit.LogEntry {
 		return audit.LogEntry{EventID: id, At: at, ActionID: audit.ActionRoomCreateUser, ActorID: "boss", AccountID: who}
 	}
-	_, _, err := r.writer.ApplyLog(t.Context(), room, []audit.LogEntry{entry(1, day(-80), "ann"), entry(2, day(-8), "bob")})
+	_, _, err := r.writer.ApplyLog(t.Context(), room, []audit.LogEntry{entry(1, day(-80), "ann"), entry(2, day(-8), "bob")}, false)
 	must(t, err)
 	must(t, r.writer.SetLogRead(t.Context(), room, audit.Span{From: day(-90), To: day(-7)}))
 	r.want(t, day(-6), map[string]member{

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"roompulse/db"
@@ -160,10 +159,13 @@ func (w *Writer) shiftEventDays(ctx context.Context, q *db.Queries, changes []ch
 // chunk is how many events are judged again in one transaction.
 const chunk = 20_000
 
+// Judge says where an event belongs of which only what the rules look at is
+// set; sightings are those of its file or folder.
+type Judge = func(e audit.Event, sightings []attribution.Sighting) attribution.Answer
+
 // JudgeStale judges events anew whose context names a title of which more has
-// become known. judge gives the new answer for an event of which only what
-// titles depend on is set. Chunks commit one by one; what is left stays marked.
-func (w *Writer) JudgeStale(ctx context.Context, judge func(audit.Event) attribution.Answer) error {
+// become known. Chunks commit one by one; what is left stays marked.
+func (w *Writer) JudgeStale(ctx context.Context, judge Judge) error {
 	contexts, err := w.q.ListStaleContexts(ctx, w.Portal.ID)
 	if err != nil {
 		return fmt.Errorf("read contexts to judge again: %w", err)
@@ -184,7 +186,7 @@ func (w *Writer) JudgeStale(ctx context.Context, judge func(audit.Event) attribu
 }
 
 func (w *Writer) judgeChunk(
-	ctx context.Context, q *db.Queries, c db.ListStaleContextsRow, after int64, judge func(audit.Event) attribution.Answer,
+	ctx context.Context, q *db.Queries, c db.ListStaleContextsRow, after int64, judge Judge,
 ) (last int64, done bool, err error) {
 	rows, err := q.ListEventsOfContext(ctx, db.ListEventsOfContextParams{
 		PortalID: w.Portal.ID, ContextKey: &c.ContextKey, AfterEventID: after, Chunk: chunk,
@@ -192,30 +194,15 @@ func (w *Writer) judgeChunk(
 	if err != nil {
 		return 0, false, fmt.Errorf("read events: %w", err)
 	}
-	answers := make([]attribution.Answer, len(rows))
-	rooms := map[roomID]bool{}
+	events := make([]judged, len(rows))
 	for i, row := range rows {
 		last = row.EventID
-		answers[i] = judge(judgedEvent(row, c.Context))
-		if answers[i].RoomID != "" {
-			rooms[roomID{answers[i].RoomID, answers[i].Unresolved()}] = true
+		events[i] = judged{
+			was:   eventPlace{row.EventID, row.OccurredAt, row.AccountKey, toPlace(row.RoomKey, row.RoomSource, row.Class)},
+			event: judgedEvent(row.EventID, row.OccurredAt, row.ActionID, row.Product, row.Target, c.Context, row.FolderID),
 		}
 	}
-	if err := w.roomKeys(ctx, q, rooms); err != nil {
-		return 0, false, err
-	}
-	var changes []change
-	for i, row := range rows {
-		was := eventPlace{row.EventID, row.OccurredAt, row.AccountKey, toPlace(row.RoomKey, row.RoomSource, row.Class)}
-		now := place{source: answers[i].Source, class: was.class}
-		if answers[i].RoomID != "" {
-			now.room = w.keys.rooms[roomID{answers[i].RoomID, answers[i].Unresolved()}]
-		}
-		if now != was.place {
-			changes = append(changes, change{was, now})
-		}
-	}
-	if err := w.reattribute(ctx, q, changes); err != nil {
+	if err := w.judgeAgain(ctx, q, events, judge); err != nil {
 		return 0, false, err
 	}
 	done = len(rows) < chunk
@@ -225,17 +212,58 @@ func (w *Writer) judgeChunk(
 	return last, done, err
 }
 
-// judgedEvent is the part of a stored event that the rules look at.
-func judgedEvent(row db.ListEventsOfContextRow, contextText string) audit.Event {
-	e := audit.Event{ID: row.EventID, At: row.OccurredAt.UTC()}
-	e.Kind.ActionID = row.ActionID
-	if row.Product != nil {
-		e.Kind.Product = sql.NullInt16{Int16: *row.Product, Valid: true}
+// judged is a stored event to judge again.
+type judged struct {
+	was   eventPlace
+	event audit.Event
+}
+
+// judgeAgain moves events to where the rules say they belong by now.
+func (w *Writer) judgeAgain(ctx context.Context, q *db.Queries, events []judged, judge Judge) error {
+	plain := make([]audit.Event, len(events))
+	for i := range events {
+		plain[i] = events[i].event
 	}
-	if row.Target != nil {
-		e.Target = strings.Split(*row.Target, ",")
+	sightings, err := w.sightings(ctx, q, plain)
+	if err != nil {
+		return err
+	}
+	var changes []change
+	for _, e := range events {
+		entry, _ := attribution.EntryOf(e.event)
+		now, err := w.placeFor(ctx, q, judge(e.event, sightings[entry]), e.was.class)
+		if err != nil {
+			return err
+		}
+		if now != e.was.place {
+			changes = append(changes, change{e.was, now})
+		}
+	}
+	return w.reattribute(ctx, q, changes)
+}
+
+// placeFor is the place that an answer means, for an event of the given class.
+func (w *Writer) placeFor(ctx context.Context, q *db.Queries, a attribution.Answer, class audit.Class) (place, error) {
+	p := place{source: a.Source, class: class}
+	if a.RoomID == "" {
+		return p, nil
+	}
+	id := roomID{a.RoomID, a.Unresolved()}
+	if err := w.roomKeys(ctx, q, map[roomID]bool{id: true}); err != nil {
+		return p, err
+	}
+	p.room = w.keys.rooms[id]
+	return p, nil
+}
+
+// judgedEvent is the part of a stored event that the rules look at.
+func judgedEvent(id int64, at time.Time, action int32, product *int16, target *string, contextText, folderID string) audit.Event {
+	e := audit.Event{ID: id, At: at.UTC(), Target: splitTarget(target)}
+	e.Kind.ActionID = action
+	if product != nil {
+		e.Kind.Product = sql.NullInt16{Int16: *product, Valid: true}
 	}
 	e.Context = sql.NullString{String: contextText, Valid: true}
-	e.Payload.FolderID = row.FolderID
+	e.Payload.FolderID = folderID
 	return e
 }

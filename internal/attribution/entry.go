@@ -1,0 +1,131 @@
+package attribution
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"roompulse/internal/audit"
+)
+
+// Entry is a file or a folder.
+type Entry struct {
+	Folder bool
+	ID     string
+}
+
+// Sighting says that an entry was in a room at some moment. A move shows an
+// entry in two rooms at its second: in the one that it left and in the one that it came to.
+type Sighting struct {
+	At     time.Time
+	RoomID string // empty: in no room
+}
+
+// EntryOf is the file or folder that an event is about, moves and copies left
+// out: theirs is in two places.
+func EntryOf(e audit.Event) (entry Entry, ok bool) {
+	if len(e.Target) != 1 {
+		return Entry{}, false
+	}
+	action, _ := audit.LookupAction(e.Kind.ActionID)
+	switch action.Target {
+	case audit.TargetFile:
+		return Entry{ID: e.Target[0]}, true
+	case audit.TargetFolder:
+		return Entry{Folder: true, ID: e.Target[0]}, true
+	}
+	return Entry{}, false
+}
+
+// DestinationOf is the folder that a move or copy that names no room went to.
+func DestinationOf(e audit.Event) (folder Entry, ok bool) {
+	action, known := audit.LookupAction(e.Kind.ActionID)
+	if !known || !action.Target.IsMove() || len(e.Target) != 2 {
+		return Entry{}, false
+	}
+	return Entry{Folder: true, ID: e.Target[1]}, true
+}
+
+// roomAt is where an entry was at a moment by what was seen of it, by rising
+// time. Between two sightings that agree it is sure; before the first and after the last it is
+// likely; between two that differ nobody knows when it went.
+func roomAt(sightings []Sighting, at time.Time) (room string, source Source) {
+	after := slices.IndexFunc(sightings, func(s Sighting) bool { return s.At.After(at) })
+	if after < 0 {
+		after = len(sightings)
+	}
+	var before, next []Sighting
+	if after > 0 {
+		before = sameTime(sightings, sightings[after-1].At)
+	}
+	if after < len(sightings) {
+		next = sameTime(sightings, sightings[after].At)
+	}
+	if len(before) > 0 && before[0].At.Equal(at) {
+		next = before
+	}
+	candidates, source := before, SourceEntryNearby
+	switch {
+	case len(before) == 0:
+		candidates = next
+	case len(next) > 0:
+		source = SourceEntry
+		candidates = slices.DeleteFunc(slices.Clone(before), func(b Sighting) bool {
+			return !slices.ContainsFunc(next, func(n Sighting) bool { return n.RoomID == b.RoomID })
+		})
+	}
+	if len(candidates) != 1 {
+		return "", SourceNone
+	}
+	return candidates[0].RoomID, source
+}
+
+// sameTime are the sightings of a moment, each room once.
+func sameTime(sightings []Sighting, at time.Time) []Sighting {
+	var same []Sighting
+	for _, s := range sightings {
+		if s.At.Equal(at) && !slices.Contains(same, s) {
+			same = append(same, s)
+		}
+	}
+	return same
+}
+
+// Move is one of the events of a move or copy.
+type Move struct {
+	EventID int64
+	Answer  Answer
+}
+
+// PlaceMoves says where the events of one act belong of which at least one is
+// unplaced or was placed by its number. destination is the room that the folder
+// moved to lies in, empty if it is none or unknown; settled says that its log
+// has nothing more to tell.
+//
+// Of a move between a room and another section one event is the room's and the
+// other nobody's, and neither says so. A log that has one of them settles both; else, if
+// the destination is the room, the event with the lower number is its.
+func PlaceMoves(act []Move, destination string, settled bool) []Move {
+	moves := slices.Clone(act)
+	slices.SortFunc(moves, func(a, b Move) int { return cmp.Compare(a.EventID, b.EventID) })
+	claimed := slices.ContainsFunc(moves, func(m Move) bool { return !isOpen(m.Answer.Source) && m.Answer.RoomID != "" })
+	if len(moves) < 2 || !claimed && (destination == "" || !settled) {
+		return nil
+	}
+	given := claimed
+	var placed []Move
+	for _, m := range moves {
+		if !isOpen(m.Answer.Source) {
+			continue
+		}
+		m.Answer = Answer{}
+		if !given {
+			m.Answer, given = Answer{SourceEntryNearby, destination}, true
+		}
+		placed = append(placed, m)
+	}
+	return placed
+}
+
+// isOpen reports whether a move's event was not placed by what is known of itself.
+func isOpen(s Source) bool { return s == SourceUnplacedMove || s == SourceEntryNearby }
