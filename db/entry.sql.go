@@ -14,7 +14,8 @@ const addEntrySightings = `-- name: AddEntrySightings :exec
 WITH fresh AS (
     INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key)
     SELECT
-        $1::integer, unnest($2::boolean[]), unnest($3::text[]), unnest($4::timestamptz[]), $5::integer
+        $1::integer, unnest($2::boolean[]), unnest($3::text[]),
+        unnest($4::timestamptz[]), unnest($5::integer[])
     ON CONFLICT DO NOTHING
     RETURNING portal_id, is_folder, entry_id
 )
@@ -29,7 +30,7 @@ type AddEntrySightingsParams struct {
 	Folders  []bool
 	EntryIDs []string
 	SeenAt   []time.Time
-	RoomKey  int32
+	RoomKeys []int32
 }
 
 // Notes where files and folders were, and that their events are to be judged again.
@@ -39,7 +40,7 @@ func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsPa
 		arg.Folders,
 		arg.EntryIDs,
 		arg.SeenAt,
-		arg.RoomKey,
+		arg.RoomKeys,
 	)
 	return err
 }
@@ -80,10 +81,12 @@ const listEntriesToAsk = `-- name: ListEntriesToAsk :many
 SELECT e.is_folder, e.entry_id
 FROM entry AS e
 WHERE e.portal_id = $1
-    AND e.is_wanted AND e.asked_at IS NULL
+    AND e.is_wanted AND NOT e.is_gone
     AND EXISTS (
         SELECT FROM audit_event AS a
-        WHERE a.portal_id = e.portal_id AND md5(a.target) = md5(e.entry_id) AND a.room_source IN (4, 5, 7, 8) AND a.room_source = 7
+        WHERE a.portal_id = e.portal_id AND md5(a.target) = md5(e.entry_id)
+            AND a.room_source IN (4, 5, 7, 8) AND a.room_source = 7
+            AND a.occurred_at > coalesce(e.asked_at, '-infinity')
     )
 ORDER BY e.is_folder, e.entry_id
 `
@@ -93,8 +96,8 @@ type ListEntriesToAskRow struct {
 	EntryID  string
 }
 
-// The files and folders that are wanted and have not been asked for, of which
-// there still are events whose room nothing tells.
+// The files and folders that are wanted and of which there are events whose room
+// nothing tells, later than the portal's last answer.
 func (q *Queries) ListEntriesToAsk(ctx context.Context, portalID int32) ([]ListEntriesToAskRow, error) {
 	rows, err := q.db.Query(ctx, listEntriesToAsk, portalID)
 	if err != nil {
@@ -225,6 +228,41 @@ func (q *Queries) ListEventsOfEntries(ctx context.Context, arg ListEventsOfEntri
 	return items, nil
 }
 
+const listFolderMoves = `-- name: ListFolderMoves :many
+SELECT DISTINCT s.seen_at
+FROM entry_sighting AS s
+INNER JOIN entry_sighting AS o
+    ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key <> s.room_key
+WHERE s.portal_id = $1 AND s.is_folder AND s.entry_id = ANY($2::text[])
+ORDER BY s.seen_at
+`
+
+type ListFolderMovesParams struct {
+	PortalID  int32
+	FolderIDs []string
+}
+
+// When the given folders were moved from one room to another: what lies in them came along.
+func (q *Queries) ListFolderMoves(ctx context.Context, arg ListFolderMovesParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, listFolderMoves, arg.PortalID, arg.FolderIDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []time.Time{}
+	for rows.Next() {
+		var seen_at time.Time
+		if err := rows.Scan(&seen_at); err != nil {
+			return nil, err
+		}
+		items = append(items, seen_at)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listStaleEntries = `-- name: ListStaleEntries :many
 SELECT is_folder, entry_id
 FROM entry
@@ -257,6 +295,43 @@ func (q *Queries) ListStaleEntries(ctx context.Context, arg ListStaleEntriesPara
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTwinned = `-- name: ListTwinned :many
+SELECT DISTINCT m.event_id
+FROM audit_event AS m
+INNER JOIN audit_event AS t
+    ON t.portal_id = m.portal_id AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
+    AND t.event_id <> m.event_id
+WHERE m.portal_id = $1 AND m.event_id = ANY($2::bigint[])
+ORDER BY m.event_id
+`
+
+type ListTwinnedParams struct {
+	PortalID int32
+	EventIDs []int64
+}
+
+// Those of the given events of moves and copies that are one of two: what they
+// did crossed the border of a room.
+func (q *Queries) ListTwinned(ctx context.Context, arg ListTwinnedParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, listTwinned, arg.PortalID, arg.EventIDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var event_id int64
+		if err := rows.Scan(&event_id); err != nil {
+			return nil, err
+		}
+		items = append(items, event_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -417,9 +492,9 @@ func (q *Queries) SetEntriesFresh(ctx context.Context, arg SetEntriesFreshParams
 }
 
 const setEntryAsked = `-- name: SetEntryAsked :exec
-INSERT INTO entry (portal_id, is_folder, entry_id, asked_at)
-VALUES ($1, $2, $3, $4::timestamptz)
-ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET asked_at = excluded.asked_at
+INSERT INTO entry (portal_id, is_folder, entry_id, asked_at, is_gone)
+VALUES ($1, $2, $3, $4::timestamptz, $5)
+ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET asked_at = excluded.asked_at, is_gone = excluded.is_gone
 `
 
 type SetEntryAskedParams struct {
@@ -427,6 +502,7 @@ type SetEntryAskedParams struct {
 	IsFolder bool
 	EntryID  string
 	AskedAt  time.Time
+	IsGone   bool
 }
 
 func (q *Queries) SetEntryAsked(ctx context.Context, arg SetEntryAskedParams) error {
@@ -435,6 +511,7 @@ func (q *Queries) SetEntryAsked(ctx context.Context, arg SetEntryAskedParams) er
 		arg.IsFolder,
 		arg.EntryID,
 		arg.AskedAt,
+		arg.IsGone,
 	)
 	return err
 }

@@ -186,11 +186,12 @@ CREATE TABLE entry (
     entry_id   text NOT NULL,
     is_wanted  boolean NOT NULL DEFAULT false,
     asked_at   timestamptz,
+    is_gone    boolean NOT NULL DEFAULT false,
     is_stale   boolean NOT NULL DEFAULT false,
     PRIMARY KEY (portal_id, is_folder, entry_id)
 );
 
-CREATE INDEX entry_wanted ON entry (portal_id) WHERE is_wanted AND asked_at IS NULL;
+CREATE INDEX entry_wanted ON entry (portal_id) WHERE is_wanted AND NOT is_gone;
 CREATE INDEX entry_stale ON entry (portal_id) WHERE is_stale;
 
 COMMENT ON TABLE entry IS 'Files and folders whose room matters: events about them name a title that several rooms bore, or moved something into them';
@@ -198,7 +199,8 @@ COMMENT ON COLUMN entry.portal_id IS 'Portal of the entry';
 COMMENT ON COLUMN entry.is_folder IS 'True for folders, which have ids of their own beside those of files';
 COMMENT ON COLUMN entry.entry_id IS 'The portal''s own id of the file or folder';
 COMMENT ON COLUMN entry.is_wanted IS 'True: the portal is to be asked where it lies, if nothing else tells';
-COMMENT ON COLUMN entry.asked_at IS 'Portal time, UTC, when the portal was asked; it is asked once, also if it answers that the entry is gone. Null if it was not';
+COMMENT ON COLUMN entry.asked_at IS 'Portal time, UTC, when the portal was last asked; it is asked again only for later events. Null if it was not';
+COMMENT ON COLUMN entry.is_gone IS 'True: the portal answered that there is no such entry, or does not show it; it is not asked again';
 COMMENT ON COLUMN entry.is_stale IS 'True: more is known of where it was, and its events are yet to be judged again';
 
 CREATE TABLE entry_sighting (
@@ -210,12 +212,12 @@ CREATE TABLE entry_sighting (
     PRIMARY KEY (portal_id, is_folder, entry_id, seen_at, room_key)
 );
 
-COMMENT ON TABLE entry_sighting IS 'In which room files and folders were seen when, by logs of rooms that share a title and by the portal''s answers; a move shows both rooms';
+COMMENT ON TABLE entry_sighting IS 'In which room files and folders were seen when, by logs of rooms that share a title and by the portal''s answers; a move shows where it left and where it came to';
 COMMENT ON COLUMN entry_sighting.portal_id IS 'Portal of the entry';
 COMMENT ON COLUMN entry_sighting.is_folder IS 'As in entry';
 COMMENT ON COLUMN entry_sighting.entry_id IS 'The portal''s own id of the file or folder';
 COMMENT ON COLUMN entry_sighting.seen_at IS 'Portal time, UTC';
-COMMENT ON COLUMN entry_sighting.room_key IS 'Room; 0: it lay in none';
+COMMENT ON COLUMN entry_sighting.room_key IS 'Room; 0: none, or one that is not known';
 
 CREATE TABLE people_group (
     portal_id   integer NOT NULL,

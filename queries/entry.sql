@@ -5,15 +5,17 @@ SELECT @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text
 ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_wanted = true WHERE NOT e.is_wanted;
 
 -- name: ListEntriesToAsk :many
--- The files and folders that are wanted and have not been asked for, of which
--- there still are events whose room nothing tells.
+-- The files and folders that are wanted and of which there are events whose room
+-- nothing tells, later than the portal's last answer.
 SELECT e.is_folder, e.entry_id
 FROM entry AS e
 WHERE e.portal_id = @portal_id
-    AND e.is_wanted AND e.asked_at IS NULL
+    AND e.is_wanted AND NOT e.is_gone
     AND EXISTS (
         SELECT FROM audit_event AS a
-        WHERE a.portal_id = e.portal_id AND md5(a.target) = md5(e.entry_id) AND a.room_source IN (4, 5, 7, 8) AND a.room_source = 7
+        WHERE a.portal_id = e.portal_id AND md5(a.target) = md5(e.entry_id)
+            AND a.room_source IN (4, 5, 7, 8) AND a.room_source = 7
+            AND a.occurred_at > coalesce(e.asked_at, '-infinity')
     )
 ORDER BY e.is_folder, e.entry_id;
 
@@ -29,16 +31,17 @@ WHERE a.portal_id = @portal_id
 ORDER BY 1;
 
 -- name: SetEntryAsked :exec
-INSERT INTO entry (portal_id, is_folder, entry_id, asked_at)
-VALUES (@portal_id, @is_folder, @entry_id, @asked_at::timestamptz)
-ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET asked_at = excluded.asked_at;
+INSERT INTO entry (portal_id, is_folder, entry_id, asked_at, is_gone)
+VALUES (@portal_id, @is_folder, @entry_id, @asked_at::timestamptz, @is_gone)
+ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET asked_at = excluded.asked_at, is_gone = excluded.is_gone;
 
 -- name: AddEntrySightings :exec
 -- Notes where files and folders were, and that their events are to be judged again.
 WITH fresh AS (
     INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key)
     SELECT
-        @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]), unnest(@seen_at::timestamptz[]), @room_key::integer
+        @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]),
+        unnest(@seen_at::timestamptz[]), unnest(@room_keys::integer[])
     ON CONFLICT DO NOTHING
     RETURNING portal_id, is_folder, entry_id
 )
@@ -46,6 +49,26 @@ INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale)
 SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true
 FROM fresh AS f
 ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true;
+
+-- name: ListFolderMoves :many
+-- When the given folders were moved from one room to another: what lies in them came along.
+SELECT DISTINCT s.seen_at
+FROM entry_sighting AS s
+INNER JOIN entry_sighting AS o
+    ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key <> s.room_key
+WHERE s.portal_id = @portal_id AND s.is_folder AND s.entry_id = ANY(@folder_ids::text[])
+ORDER BY s.seen_at;
+
+-- name: ListTwinned :many
+-- Those of the given events of moves and copies that are one of two: what they
+-- did crossed the border of a room.
+SELECT DISTINCT m.event_id
+FROM audit_event AS m
+INNER JOIN audit_event AS t
+    ON t.portal_id = m.portal_id AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
+    AND t.event_id <> m.event_id
+WHERE m.portal_id = @portal_id AND m.event_id = ANY(@event_ids::bigint[])
+ORDER BY m.event_id;
 
 -- name: ListEntrySightings :many
 -- Where the given files and folders were seen, by time; an empty room_id is no room.

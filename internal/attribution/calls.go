@@ -34,7 +34,7 @@ func callsOf(events []audit.Event, answers []Answer) Calls {
 			continue
 		}
 		switch action.ID {
-		case audit.ActionRoomCreated, audit.ActionRoomRenamed, audit.ActionRoomArchived, audit.ActionRoomUnarchived,
+		case audit.ActionRoomCreated, audit.ActionRoomCopied, audit.ActionRoomRenamed, audit.ActionRoomArchived, audit.ActionRoomUnarchived,
 			audit.ActionRoomDeleted, audit.ActionAgentCreated, audit.ActionAgentRenamed, audit.ActionAgentDeleted:
 			calls.Rooms = audit.Later(calls.Rooms, e.At)
 		}

@@ -14,11 +14,11 @@ type Entry struct {
 	ID     string
 }
 
-// Sighting says that an entry was in a room at some moment. A move shows an
-// entry in two rooms at its second: in the one that it left and in the one that it came to.
+// Sighting says that an entry was in a room at some moment. Of a move there are
+// several at one second: where the entry left and where it came to.
 type Sighting struct {
 	At     time.Time
-	RoomID string // empty: in no room
+	RoomID string // empty: in none, or in one that is not known
 }
 
 // EntryOf is the file or folder that an event is about, moves and copies left
@@ -28,13 +28,8 @@ func EntryOf(e audit.Event) (entry Entry, ok bool) {
 		return Entry{}, false
 	}
 	action, _ := audit.LookupAction(e.Kind.ActionID)
-	switch action.Target {
-	case audit.TargetFile:
-		return Entry{ID: e.Target[0]}, true
-	case audit.TargetFolder:
-		return Entry{Folder: true, ID: e.Target[0]}, true
-	}
-	return Entry{}, false
+	isFolder := action.Target == audit.TargetFolder
+	return Entry{Folder: isFolder, ID: e.Target[0]}, isFolder || action.Target == audit.TargetFile
 }
 
 // DestinationOf is the folder that a move or copy that names no room went to.
@@ -47,8 +42,10 @@ func DestinationOf(e audit.Event) (folder Entry, ok bool) {
 }
 
 // roomAt is where an entry was at a moment by what was seen of it, by rising
-// time. Between two sightings that agree it is sure; before the first and after the last it is
-// likely; between two that differ nobody knows when it went.
+// time. Between two sightings that agree it is sure; before the first it is
+// likely, since moves are sightings; between two that differ nobody knows when
+// it went, and after the last it may have gone with its folder, which leaves no
+// trace of its own.
 func roomAt(sightings []Sighting, at time.Time) (room string, source Source) {
 	after := slices.IndexFunc(sightings, func(s Sighting) bool { return s.At.After(at) })
 	if after < 0 {
@@ -62,15 +59,12 @@ func roomAt(sightings []Sighting, at time.Time) (room string, source Source) {
 		next = sameTime(sightings, sightings[after].At)
 	}
 	if len(before) > 0 && before[0].At.Equal(at) {
-		next = before
+		next = slices.Clone(before)
 	}
-	candidates, source := before, SourceEntryNearby
-	switch {
-	case len(before) == 0:
-		candidates = next
-	case len(next) > 0:
+	candidates, source := next, SourceEntryNearby
+	if len(before) > 0 {
 		source = SourceEntry
-		candidates = slices.DeleteFunc(slices.Clone(before), func(b Sighting) bool {
+		candidates = slices.DeleteFunc(before, func(b Sighting) bool {
 			return !slices.ContainsFunc(next, func(n Sighting) bool { return n.RoomID == b.RoomID })
 		})
 	}

@@ -46,7 +46,7 @@ func (n *News) add(e audit.Event) {
 			n.Renames = append(n.Renames, Rename{EventID: e.ID, At: e.At, OldTitle: title})
 		}
 		return
-	case audit.ActionRoomCreated, audit.ActionAgentCreated:
+	case audit.ActionRoomCreated, audit.ActionRoomCopied, audit.ActionAgentCreated:
 		n.Created = e.At
 	case audit.ActionRoomDeleted, audit.ActionAgentDeleted:
 		n.Deleted = e.At

@@ -88,6 +88,7 @@ const (
 	ActionRoomGroupAdded          int32 = 5094
 	ActionRoomUpdateGroupAccess   int32 = 5095
 	ActionRoomGroupRemove         int32 = 5096
+	ActionRoomCopied              int32 = 5100 // about the copy
 	ActionAgentCreated            int32 = 5154
 	ActionAgentRenamed            int32 = 5155
 	ActionAgentDeleted            int32 = 5156

@@ -121,6 +121,12 @@ type MemberList struct {
 	Accounts []Account
 }
 
+// Place is where a folder lies.
+type Place struct {
+	RoomID  string   // empty: in no room
+	Folders []string // on the way from the room to the folder, itself included
+}
+
 // Title returns the title of the room that a context names: what follows the
 // first ": ", whole. A context without one names no room.
 func Title(context string) (title string, ok bool) {

@@ -300,7 +300,7 @@ func TestErrorsAndLogsDoNotShowTheKey(t *testing.T) {
 			return err
 		},
 		"file":     func(ctx context.Context, c *Client) error { _, err := c.FileFolder(ctx, testKey); return err },
-		"folder":   func(ctx context.Context, c *Client) error { _, _, err := c.FolderRoom(ctx, "7"); return err },
+		"folder":   func(ctx context.Context, c *Client) error { _, err := c.FolderPlace(ctx, "7"); return err },
 		"self":     func(ctx context.Context, c *Client) error { _, err := c.Self(ctx); return err },
 		"key":      func(ctx context.Context, c *Client) error { _, err := c.Key(ctx); return err },
 		"lifetime": func(ctx context.Context, c *Client) error { _, err := c.AuditLifetime(ctx); return err },

@@ -3,6 +3,8 @@ package docspace
 import (
 	"context"
 	"net/url"
+
+	"roompulse/internal/audit"
 )
 
 // FileFolder reads which folder a file lies in now; it may be a room itself.
@@ -21,17 +23,21 @@ func (c *Client) FileFolder(ctx context.Context, fileID string) (folderID string
 	return string(file.FolderID), err
 }
 
-// FolderRoom reads which room a folder lies in now; a room lies in itself. It
-// is not ok for folders outside of rooms. Errors are those of [Client.FileFolder].
-func (c *Client) FolderRoom(ctx context.Context, folderID string) (roomID string, ok bool, err error) {
+// FolderPlace reads in which room a folder lies now and through which folders; a
+// room lies in itself. Errors are those of [Client.FileFolder].
+func (c *Client) FolderPlace(ctx context.Context, folderID string) (audit.Place, error) {
 	path, err := read[[]folder](ctx, c, call{
 		op: "look up folder " + c.quote(folderID), path: "/api/2.0/files/folder/" + url.PathEscape(folderID) + "/path",
 		scope: "files:read", single: true,
 	})
-	for _, f := range path {
-		if roomTypes.short(f.RoomType) > 0 {
-			return string(f.ID), true, nil
+	var place audit.Place
+	for _, f := range path { // from the root down
+		switch {
+		case place.RoomID != "":
+			place.Folders = append(place.Folders, string(f.ID))
+		case roomTypes.short(f.RoomType) > 0:
+			place.RoomID = string(f.ID)
 		}
 	}
-	return "", false, err
+	return place, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -276,13 +277,13 @@ func TestLookups(t *testing.T) {
 	if err != nil || folder != "833" {
 		t.Errorf("folder %q, %v", folder, err)
 	}
-	room, ok, err := serveExample(t, "folder-path.json").FolderRoom(t.Context(), "833")
-	if err != nil || !ok || room != "830" {
-		t.Errorf("room %q, %v, %v", room, ok, err)
+	place, err := serveExample(t, "folder-path.json").FolderPlace(t.Context(), "833")
+	if err != nil || place.RoomID != "830" || !slices.Equal(place.Folders, []string{"833"}) {
+		t.Errorf("place %+v, %v", place, err)
 	}
 	c := newClient(t, Config{Transport: answer(`{"response":[{"id":5,"title":"My documents","rootFolderType":5}]}`)})
-	if room, ok, err := c.FolderRoom(t.Context(), "5"); err != nil || ok {
-		t.Errorf("room %q, %v, %v of a folder outside of rooms", room, ok, err)
+	if place, err := c.FolderPlace(t.Context(), "5"); err != nil || place.RoomID != "" {
+		t.Errorf("place %+v, %v of a folder outside of rooms", place, err)
 	}
 	var asked string
 	c = newClient(t, Config{Transport: inMemory(func(w http.ResponseWriter, r *http.Request) {

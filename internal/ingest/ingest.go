@@ -38,10 +38,9 @@ type Source interface {
 	Group(ctx context.Context, id string) (audit.Group, error)
 	// RoomLog lists a room's log from from to to, newest id first. Zero times are open ends.
 	RoomLog(ctx context.Context, roomID string, from, to time.Time, startIndex, count int) (audit.LogPage, error)
-	// FileFolder and FolderRoom are where a file or folder lies now; a folder
-	// outside of rooms is not ok.
+	// FileFolder and FolderPlace are where a file or folder lies now.
 	FileFolder(ctx context.Context, fileID string) (folderID string, err error)
-	FolderRoom(ctx context.Context, folderID string) (roomID string, ok bool, err error)
+	FolderPlace(ctx context.Context, folderID string) (audit.Place, error)
 	// Decode makes an event of an item that came to quarantine, if this version can.
 	Decode(item []byte) (audit.Event, error)
 	Traffic() audit.Traffic
@@ -110,8 +109,9 @@ type Sink interface {
 	// of; DestinationsToAsk are folders that moves without a room went to.
 	EntriesToAsk(ctx context.Context) ([]attribution.Entry, error)
 	DestinationsToAsk(ctx context.Context) ([]attribution.Entry, error)
-	// PutEntry notes the portal's answer: unknown, in a room, or (empty) in none.
-	PutEntry(ctx context.Context, entry attribution.Entry, known bool, room string, at time.Time) error
+	// PutEntry notes where an entry lies; SetEntryGone that the portal does not tell.
+	PutEntry(ctx context.Context, entry attribution.Entry, place audit.Place, at time.Time) error
+	SetEntryGone(ctx context.Context, entry attribution.Entry, at time.Time) error
 	// UnsettledMoves tells since when the logs of rooms are needed to place moves.
 	UnsettledMoves(ctx context.Context) (map[string]time.Time, error)
 	PlaceMoves(ctx context.Context) error

@@ -79,54 +79,54 @@ func (s *Syncer) judgeEntries(ctx context.Context) error {
 	})
 }
 
-// askEntries asks the portal where files and folders lie, once for each: also
-// that one is gone is an answer.
+// askEntries asks the portal where files and folders lie. That one is gone is an
+// answer for good; of others it is asked again when there are later events.
 func (s *Syncer) askEntries(ctx context.Context, entries []attribution.Entry) error {
-	folders := folderRooms{source: s.source, rooms: map[string]folderRoom{}}
+	folders := folderPlaces{source: s.source, places: map[string]folderPlace{}}
 	return parallel(ctx, s.opts.Parallel, entries, func(ctx context.Context, entry attribution.Entry, put putFunc) error {
 		at := s.portalNow()
-		room, err := folders.roomOf(ctx, entry)
-		if err != nil {
-			if !s.isOnlyOne(ctx, err) {
-				return err
-			}
-			s.log.DebugContext(ctx, "the portal does not tell where an entry lies", slog.String("entry", entry.ID), slog.Any("error", err))
-			if errors.Is(err, audit.ErrUnavailable) {
-				return nil // no answer: the next run asks again
-			}
+		place, err := folders.placeOf(ctx, entry)
+		switch {
+		case err == nil:
+			return put(func(ctx context.Context) error { return s.sink.PutEntry(ctx, entry, place, at) })
+		case !s.isOnlyOne(ctx, err):
+			return err
+		case errors.Is(err, audit.ErrUnavailable): // no answer: the next run asks again
+			s.log.WarnContext(ctx, "the portal does not tell where an entry lies", slog.String("entry", entry.ID), slog.Any("error", err))
+			return nil
 		}
-		return put(func(ctx context.Context) error { return s.sink.PutEntry(ctx, entry, err == nil, room, at) })
+		return put(func(ctx context.Context) error { return s.sink.SetEntryGone(ctx, entry, at) })
 	})
 }
 
-// folderRooms remembers in which rooms folders lie: many files lie in few folders.
-type folderRooms struct {
+// folderPlaces remembers where folders lie: many files lie in few folders.
+type folderPlaces struct {
 	source Source
 	mu     sync.Mutex
-	rooms  map[string]folderRoom
+	places map[string]folderPlace
 }
 
-type folderRoom struct {
-	id  string // empty: in none
+type folderPlace struct {
+	audit.Place
 	err error
 }
 
-func (f *folderRooms) roomOf(ctx context.Context, entry attribution.Entry) (string, error) {
+func (f *folderPlaces) placeOf(ctx context.Context, entry attribution.Entry) (audit.Place, error) {
 	folder := entry.ID
 	if !entry.Folder {
 		var err error
 		if folder, err = f.source.FileFolder(ctx, entry.ID); err != nil {
-			return "", err
+			return audit.Place{}, err
 		}
 	}
 	f.mu.Lock()
-	known, ok := f.rooms[folder]
+	known, ok := f.places[folder]
 	f.mu.Unlock()
 	if !ok {
-		known.id, _, known.err = f.source.FolderRoom(ctx, folder)
+		known.Place, known.err = f.source.FolderPlace(ctx, folder)
 		f.mu.Lock()
-		f.rooms[folder] = known
+		f.places[folder] = known
 		f.mu.Unlock()
 	}
-	return known.id, known.err
+	return known.Place, known.err
 }

@@ -283,7 +283,11 @@ func (b *builder) change(c Change) {
 		case absent:
 			b.open(c.At, b.absent)
 		default:
-			b.open(time.Time{}, time.Time{})
+			from := time.Time{}
+			if c.Act == Promoted { // a room can be given to somebody who was no member
+				from = c.At
+			}
+			b.open(from, time.Time{})
 		}
 		b.last().turns = append(b.last().turns, c.At)
 		if c.Act == Promoted {

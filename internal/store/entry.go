@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,25 +95,45 @@ func (w *Writer) DestinationsToAsk(ctx context.Context) ([]attribution.Entry, er
 	return entries, nil
 }
 
-// PutEntry stores the portal's answer where an entry lies: not known at all, or
-// in a room, or (empty) in none. It is not asked again.
-func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, known bool, room string, at time.Time) error {
+// SetEntryGone records that the portal does not tell where an entry lies: there
+// is none, or none for us. It is not asked again.
+func (w *Writer) SetEntryGone(ctx context.Context, entry attribution.Entry, at time.Time) error {
+	err := w.q.SetEntryAsked(ctx, db.SetEntryAskedParams{
+		PortalID: w.Portal.ID, IsFolder: entry.Folder, EntryID: entry.ID, AskedAt: at, IsGone: true,
+	})
+	if err != nil {
+		return fmt.Errorf("record that %s is gone: %w", entry.ID, err)
+	}
+	return nil
+}
+
+// PutEntry stores where an entry lies by the portal's answer.
+func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, at audit.Place, askedAt time.Time) error {
 	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		err := q.SetEntryAsked(ctx, db.SetEntryAskedParams{PortalID: w.Portal.ID, IsFolder: entry.Folder, EntryID: entry.ID, AskedAt: at})
-		if err != nil || !known {
+		err := q.SetEntryAsked(ctx, db.SetEntryAskedParams{PortalID: w.Portal.ID, IsFolder: entry.Folder, EntryID: entry.ID, AskedAt: askedAt})
+		if err != nil {
 			return err
 		}
-		var key int32
-		if room != "" {
-			id := roomID{id: room}
-			if err := w.roomKeys(ctx, q, map[roomID]bool{id: true}); err != nil {
-				return err
-			}
-			key = w.keys.rooms[id]
+		seen := newSightingSet(w.Portal.ID)
+		if at.RoomID == "" {
+			seen.add(entry, askedAt, 0)
+			return q.AddEntrySightings(ctx, seen.arg)
 		}
-		return q.AddEntrySightings(ctx, db.AddEntrySightingsParams{
-			PortalID: w.Portal.ID, RoomKey: key, Folders: []bool{entry.Folder}, EntryIDs: []string{entry.ID}, SeenAt: []time.Time{at},
-		})
+		room := roomID{id: at.RoomID}
+		if err := w.roomKeys(ctx, q, map[roomID]bool{room: true}); err != nil {
+			return err
+		}
+		key := w.keys.rooms[room]
+		seen.add(entry, askedAt, key)
+		moved, err := q.ListFolderMoves(ctx, db.ListFolderMovesParams{PortalID: w.Portal.ID, FolderIDs: at.Folders})
+		if err != nil {
+			return fmt.Errorf("read when its folders were moved: %w", err)
+		}
+		for _, then := range moved {
+			seen.add(entry, then, key)
+			seen.add(entry, then, 0)
+		}
+		return q.AddEntrySightings(ctx, seen.arg)
 	})
 	if err != nil {
 		return fmt.Errorf("store where %s lies: %w", entry.ID, err)
@@ -120,33 +141,64 @@ func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, known bo
 	return nil
 }
 
-// addSightings stores where a room's log has seen files and folders.
-func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, entries []audit.LogEntry) error {
-	arg := db.AddEntrySightingsParams{PortalID: w.Portal.ID, RoomKey: room}
-	type sighting struct {
-		folder bool
-		id     string
-		at     int64
+// sightingSet collects sightings, each once.
+type sightingSet struct {
+	arg db.AddEntrySightingsParams
+	met map[sightingKey]bool
+}
+
+type sightingKey struct {
+	entry attribution.Entry
+	at    int64 // microseconds, as the database has it
+	room  int32
+}
+
+func newSightingSet(portal int32) *sightingSet {
+	return &sightingSet{db.AddEntrySightingsParams{PortalID: portal}, map[sightingKey]bool{}}
+}
+
+func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32) {
+	key := sightingKey{entry, at.UnixMicro(), room}
+	if s.met[key] {
+		return
 	}
-	met := map[sighting]bool{}
+	s.met[key] = true
+	s.arg.Folders = append(s.arg.Folders, entry.Folder)
+	s.arg.EntryIDs = append(s.arg.EntryIDs, entry.ID)
+	s.arg.SeenAt = append(s.arg.SeenAt, at)
+	s.arg.RoomKeys = append(s.arg.RoomKeys, room)
+}
+
+// addSightings stores where a room's log has seen files and folders. Of what
+// came from elsewhere or went there it does not say where that was.
+func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, entries []audit.LogEntry, held map[int64]time.Time) error {
+	var moves []int64
+	for _, e := range entries {
+		if action, _ := audit.LookupAction(e.ActionID); action.Target.IsMove() && e.EventID != 0 {
+			moves = append(moves, e.EventID)
+		}
+	}
+	twinned, err := q.ListTwinned(ctx, db.ListTwinnedParams{PortalID: w.Portal.ID, EventIDs: moves})
+	if err != nil {
+		return fmt.Errorf("read which moves left a room: %w", err)
+	}
+	seen := newSightingSet(w.Portal.ID)
 	for _, e := range entries {
 		if e.EntryID == "" {
 			continue
 		}
-		action, _ := audit.LookupAction(e.ActionID)
-		s := sighting{!action.Target.IsFile(), e.EntryID, e.At.UnixMicro()}
-		if met[s] {
-			continue
+		at := e.At
+		if known, ok := held[e.EventID]; ok {
+			at = known
 		}
-		met[s] = true
-		arg.Folders = append(arg.Folders, s.folder)
-		arg.EntryIDs = append(arg.EntryIDs, s.id)
-		arg.SeenAt = append(arg.SeenAt, e.At)
+		action, _ := audit.LookupAction(e.ActionID)
+		entry := attribution.Entry{Folder: !action.Target.IsFile(), ID: e.EntryID}
+		seen.add(entry, at, room)
+		if _, left := slices.BinarySearch(twinned, e.EventID); action.Target.IsMove() && (left || e.EventID == 0) {
+			seen.add(entry, at, 0)
+		}
 	}
-	if len(met) == 0 {
-		return nil
-	}
-	if err := q.AddEntrySightings(ctx, arg); err != nil {
+	if err := q.AddEntrySightings(ctx, seen.arg); err != nil {
 		return fmt.Errorf("store where files and folders were: %w", err)
 	}
 	return nil

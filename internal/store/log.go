@@ -107,11 +107,6 @@ func (w *Writer) ApplyLog(
 	}
 	err = w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
 		confirmed, contradicted = 0, 0
-		if whereabouts {
-			if err := w.addSightings(ctx, q, key, entries); err != nil {
-				return err
-			}
-		}
 		if err := w.addMembershipChanges(ctx, q, key, concerning(byID)); err != nil {
 			return err
 		}
@@ -123,6 +118,15 @@ func (w *Writer) ApplyLog(
 		held, err := q.ListEventsByID(ctx, db.ListEventsByIDParams{PortalID: w.Portal.ID, EventIDs: pending})
 		if err != nil {
 			return fmt.Errorf("look up events: %w", err)
+		}
+		if whereabouts {
+			dates := make(map[int64]time.Time, len(held))
+			for _, row := range held {
+				dates[row.EventID] = row.OccurredAt.UTC()
+			}
+			if err := w.addSightings(ctx, q, key, entries, dates); err != nil {
+				return err
+			}
 		}
 		var changes []change
 		var moves []int64
