@@ -402,8 +402,7 @@ SELECT DISTINCT
     coalesce(r.room_id, '')::text AS room_id,
     coalesce(d.room_id, '')::text AS destination,
     coalesce(
-        d.is_third_party OR d.deleted_at IS NOT NULL OR d.log_refused_at IS NOT NULL
-        OR d.log_from <= t.occurred_at AND d.log_until >= t.occurred_at,
+        d.is_third_party OR d.deleted_at IS NOT NULL OR d.log_from <= t.occurred_at AND d.log_until >= t.occurred_at,
         false
     )::boolean AS is_settled
 FROM audit_event AS u

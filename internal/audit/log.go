@@ -25,6 +25,12 @@ type RoomEvent struct {
 	ActorID  string
 }
 
+// RoomMoment is a second of a room's log.
+type RoomMoment struct {
+	RoomID string
+	At     time.Time
+}
+
 // LogState is how far a room's log has been read. Unknown times are zero.
 type LogState struct {
 	RoomID      string

@@ -112,9 +112,11 @@ type Sink interface {
 	// PutEntry notes where an entry lies; SetEntryGone that the portal does not tell.
 	PutEntry(ctx context.Context, entry attribution.Entry, place audit.Place, at time.Time) error
 	SetEntryGone(ctx context.Context, entry attribution.Entry, at time.Time) error
-	// UnsettledMoves tells since when the logs of rooms are needed to place moves.
-	UnsettledMoves(ctx context.Context) (map[string]time.Time, error)
-	PlaceMoves(ctx context.Context) error
+	// UnsettledMoves are the moves and copies into rooms, by room, that their logs
+	// have not been asked for; PlaceMoves places what can be, those asked for by
+	// their numbers if need be.
+	UnsettledMoves(ctx context.Context) (map[string][]audit.RoomEvent, error)
+	PlaceMoves(ctx context.Context, asked map[audit.RoomMoment]bool) error
 }
 
 // oldest is where a first run's search for events ends: DocSpace is younger.

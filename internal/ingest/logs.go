@@ -22,14 +22,15 @@ const (
 )
 
 // readLogs reads logs of rooms: first to learn in which of the rooms with one
-// title events happened, then whom changes of members concern, then, once a day
+// title events happened, then what events about rooms leave open, then, once a day
 // and within a quarter of the run's requests, all others, those unread longest first.
-func (s *Syncer) readLogs(ctx context.Context) error {
+// It returns the moves that a log was asked for.
+func (s *Syncer) readLogs(ctx context.Context) (asked map[audit.RoomMoment]bool, err error) {
 	s.tell("logs")
 	before := s.traffic().Requests
 	states, err := s.sink.LogStates(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	slices.SortFunc(states, func(a, b audit.LogState) int {
 		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.RoomID, b.RoomID))
@@ -44,13 +45,10 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 		}
 	}
 	if err := parallel(ctx, s.opts.Parallel, wanted, s.readLog); err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.explainChanges(ctx); err != nil {
-		return err
-	}
-	if !s.isDue(audit.TaskLogs) {
-		return nil
+	if asked, err = s.explainEvents(ctx); err != nil || !s.isDue(audit.TaskLogs) {
+		return asked, err
 	}
 	err = parallel(ctx, s.opts.Parallel, others, func(ctx context.Context, r logRead, put putFunc) error {
 		if s.traffic().Requests-before >= before/confirmShare {
@@ -59,9 +57,9 @@ func (s *Syncer) readLogs(ctx context.Context) error {
 		return s.readLog(ctx, r, put)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.finishTask(ctx, audit.TaskLogs, s.until)
+	return asked, s.finishTask(ctx, audit.TaskLogs, s.until)
 }
 
 // logRead is a span of a room's log to read.
@@ -105,48 +103,70 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 	return put(func(ctx context.Context) error { return s.sink.SetLogRead(ctx, id, read) })
 }
 
-// explainChanges asks the logs of rooms whom changes of members concern. It asks
-// only for the pages that have them: a page that begins at the newest change
-// not explained yet explains all that are on it.
-func (s *Syncer) explainChanges(ctx context.Context) error {
+// explainEvents asks the logs of rooms what events about them leave open: whom
+// changes of members concern, and which event of a move or copy is the room's.
+// It asks only for the pages that have them: a page that begins at the newest event not
+// explained yet explains all that are on it. It returns the moves that were asked for.
+func (s *Syncer) explainEvents(ctx context.Context) (asked map[audit.RoomMoment]bool, err error) {
 	changes, err := s.sink.UnexplainedChanges(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	rooms := slices.Sorted(maps.Keys(changes))
-	return parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put putFunc) error {
-		taken := map[int64]bool{}
-		for left, start := changes[id], 0; len(left) > 0; {
-			page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
-			if err != nil && s.isOnlyOne(ctx, err) {
-				s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
-				if errors.Is(err, audit.ErrUnavailable) {
-					return nil // no answer is not "no": the next run asks again
-				}
-				break
-			}
-			if err != nil {
-				return err
-			}
-			identify(page.Entries, changes[id], taken)
-			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries, false) }); err != nil {
-				return err
-			}
-			start += page.Rows
-			if page.Rows == 0 || start >= page.Total {
-				break // the log has no more, and what it lacks it will not get
-			}
-			oldest := left[0].At
-			for _, e := range page.Entries {
-				oldest = audit.Earlier(oldest, e.At)
-			}
-			if oldest.Before(left[0].At) { // else the page is full of one second: the next one goes on
-				left = slices.DeleteFunc(slices.Clone(left), func(c audit.RoomEvent) bool { return c.At.After(oldest) })
-				start = 0
-			}
+	moves, err := s.sink.UnsettledMoves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	asked = map[audit.RoomMoment]bool{}
+	rooms := maps.Clone(changes)
+	for id, events := range moves {
+		rooms[id] = slices.Concat(rooms[id], events)
+	}
+	err = parallel(ctx, s.opts.Parallel, slices.Sorted(maps.Keys(rooms)), func(ctx context.Context, id string, put putFunc) error {
+		if done, err := s.explainRoom(ctx, id, rooms[id], put); !done || err != nil {
+			return err
 		}
-		return put(func(ctx context.Context) error { return s.sink.SetChangesAsked(ctx, id, changes[id]) })
+		return put(func(ctx context.Context) error {
+			for _, e := range moves[id] {
+				asked[audit.RoomMoment{RoomID: id, At: e.At}] = true
+			}
+			return s.sink.SetChangesAsked(ctx, id, changes[id])
+		})
 	})
+	return asked, err
+}
+
+// explainRoom reads the pages of a room's log that have the events. It is not
+// done if the portal does not answer: the next run asks again.
+func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.RoomEvent, put putFunc) (done bool, err error) {
+	left := slices.SortedFunc(slices.Values(events), func(a, b audit.RoomEvent) int { return b.At.Compare(a.At) })
+	taken := map[int64]bool{}
+	for start := 0; len(left) > 0; {
+		page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
+		if err != nil && s.isOnlyOne(ctx, err) {
+			s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
+			return !errors.Is(err, audit.ErrUnavailable), nil
+		}
+		if err != nil {
+			return false, err
+		}
+		identify(page.Entries, events, taken)
+		if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries, false) }); err != nil {
+			return false, err
+		}
+		start += page.Rows
+		if page.Rows == 0 || start >= page.Total {
+			break // the log has no more, and what it lacks it will not get
+		}
+		oldest := left[0].At
+		for _, e := range page.Entries {
+			oldest = audit.Earlier(oldest, e.At)
+		}
+		if oldest.Before(left[0].At) { // else the page is full of one second: the next one goes on
+			left = slices.DeleteFunc(left, func(c audit.RoomEvent) bool { return c.At.After(oldest) })
+			start = 0
+		}
+	}
+	return true, nil
 }
 
 // identify gives entries of an old portal's log, which have no ids, those of the

@@ -27,14 +27,8 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 	if err := s.askEntries(ctx, destinations); err != nil {
 		return err
 	}
-	logsFrom, err := s.sink.UnsettledMoves(ctx)
+	moves, err := s.readLogs(ctx)
 	if err != nil {
-		return err
-	}
-	if err := s.sink.WantLogs(ctx, logsFrom); err != nil {
-		return err
-	}
-	if err := s.readLogs(ctx); err != nil {
 		return err
 	}
 	if err := s.judgeEntries(ctx); err != nil {
@@ -50,7 +44,7 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 	if err := s.judgeEntries(ctx); err != nil {
 		return err
 	}
-	return s.sink.PlaceMoves(ctx)
+	return s.sink.PlaceMoves(ctx, moves)
 }
 
 // judgeStale judges events anew whose title more has become known of, and notes

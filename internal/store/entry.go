@@ -253,8 +253,8 @@ func (w *Writer) judgeEntryChunk(ctx context.Context, q *db.Queries, judge Judge
 }
 
 // PlaceMoves says where the events of moves and copies belong that name no
-// room, as far as can be told.
-func (w *Writer) PlaceMoves(ctx context.Context) error {
+// room, as far as can be told; asked are those for which the room's log was asked.
+func (w *Writer) PlaceMoves(ctx context.Context, asked map[audit.RoomMoment]bool) error {
 	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
 		rows, err := q.ListUnplacedActs(ctx, w.Portal.ID)
 		if err != nil {
@@ -266,7 +266,8 @@ func (w *Writer) PlaceMoves(ctx context.Context) error {
 			for n < len(rows) && sameAct(rows[n], rows[0]) {
 				n++
 			}
-			changed, err := w.placeAct(ctx, q, rows[:n])
+			settled := rows[0].IsSettled || asked[audit.RoomMoment{RoomID: rows[0].Destination, At: rows[0].OccurredAt.UTC()}]
+			changed, err := w.placeAct(ctx, q, rows[:n], settled)
 			if err != nil {
 				return err
 			}
@@ -284,7 +285,7 @@ func sameAct(a, b db.ListUnplacedActsRow) bool {
 	return a.OccurredAt.Equal(b.OccurredAt) && a.AccountKey == b.AccountKey && a.ActionID == b.ActionID && *a.Target == *b.Target
 }
 
-func (w *Writer) placeAct(ctx context.Context, q *db.Queries, rows []db.ListUnplacedActsRow) ([]change, error) {
+func (w *Writer) placeAct(ctx context.Context, q *db.Queries, rows []db.ListUnplacedActsRow, settled bool) ([]change, error) {
 	moves := make([]attribution.Move, len(rows))
 	was := make(map[int64]eventPlace, len(rows))
 	for i, row := range rows {
@@ -294,7 +295,7 @@ func (w *Writer) placeAct(ctx context.Context, q *db.Queries, rows []db.ListUnpl
 		was[row.EventID] = eventPlace{row.EventID, row.OccurredAt, row.AccountKey, toPlace(row.RoomKey, row.RoomSource, row.Class)}
 	}
 	var changes []change
-	for _, m := range attribution.PlaceMoves(moves, rows[0].Destination, rows[0].IsSettled) {
+	for _, m := range attribution.PlaceMoves(moves, rows[0].Destination, settled) {
 		now, err := w.placeFor(ctx, q, m.Answer, was[m.EventID].class)
 		if err != nil {
 			return nil, err
@@ -322,20 +323,22 @@ func (w *Writer) reopenTwins(ctx context.Context, q *db.Queries, moves []int64) 
 	return w.reattribute(ctx, q, changes)
 }
 
-// UnsettledMoves returns since when the logs of the rooms are needed that
-// unplaced moves and copies went to, by room id.
-func (w *Writer) UnsettledMoves(ctx context.Context) (map[string]time.Time, error) {
+// UnsettledMoves returns the unplaced moves and copies into rooms whose logs may
+// tell which of their events is the room's, by room.
+func (w *Writer) UnsettledMoves(ctx context.Context) (map[string][]audit.RoomEvent, error) {
 	rows, err := w.q.ListUnplacedActs(ctx, w.Portal.ID)
 	if err != nil {
 		return nil, fmt.Errorf("read unplaced moves: %w", err)
 	}
-	from := map[string]time.Time{}
-	for _, row := range rows { // by rising time
-		if _, ok := from[row.Destination]; !ok && row.Destination != "" && !row.IsSettled {
-			from[row.Destination] = row.OccurredAt.UTC()
+	moves := map[string][]audit.RoomEvent{}
+	for _, row := range rows {
+		if row.Destination != "" && !row.IsSettled {
+			moves[row.Destination] = append(moves[row.Destination], audit.RoomEvent{
+				ID: row.EventID, At: row.OccurredAt.UTC(), ActionID: row.ActionID,
+			})
 		}
 	}
-	return from, nil
+	return moves, nil
 }
 
 func splitTarget(target *string) []string {
