@@ -46,7 +46,11 @@ type CopyStagedEventsParams struct {
 }
 
 const countEventsBetween = `-- name: CountEventsBetween :one
-SELECT count(*) FROM audit_event WHERE portal_id = $1 AND occurred_at BETWEEN $2 AND $3
+SELECT count(*)
+FROM audit_event AS e
+WHERE e.portal_id = $1
+    AND e.occurred_at BETWEEN $2 AND $3
+    AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $2::timestamptz, 'epoch') AND $3
 `
 
 type CountEventsBetweenParams struct {
@@ -67,7 +71,9 @@ const countHeld = `-- name: CountHeld :one
 SELECT
     (
         SELECT count(*) FROM audit_event AS e
-        WHERE e.portal_id = $1 AND e.occurred_at BETWEEN $2 AND $3
+        WHERE e.portal_id = $1
+            AND e.occurred_at BETWEEN $2 AND $3
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $2::timestamptz, 'epoch') AND $3
     ) + (
         SELECT count(*) FROM quarantine AS q
         WHERE q.portal_id = $1 AND q.window_from >= $2 AND q.window_to <= $3

@@ -10,6 +10,30 @@ import (
 	"time"
 )
 
+const addEntryEvents = `-- name: AddEntryEvents :exec
+INSERT INTO entry_event (portal_id, is_folder, entry_id, event_id)
+SELECT $1::integer, unnest($2::boolean[]), unnest($3::text[]), unnest($4::bigint[])
+ON CONFLICT DO NOTHING
+`
+
+type AddEntryEventsParams struct {
+	PortalID int32
+	Folders  []bool
+	EntryIDs []string
+	EventIDs []int64
+}
+
+// Notes events whose room the whereabouts of a file or folder may tell.
+func (q *Queries) AddEntryEvents(ctx context.Context, arg AddEntryEventsParams) error {
+	_, err := q.db.Exec(ctx, addEntryEvents,
+		arg.PortalID,
+		arg.Folders,
+		arg.EntryIDs,
+		arg.EventIDs,
+	)
+	return err
+}
+
 const addEntrySightings = `-- name: AddEntrySightings :exec
 WITH fresh AS (
     INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key)
@@ -45,61 +69,33 @@ func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsPa
 	return err
 }
 
-const listDestinationsToAsk = `-- name: ListDestinationsToAsk :many
-SELECT DISTINCT split_part(a.target, ',', 2)::text AS folder_id
-FROM audit_event AS a
-LEFT JOIN entry AS e ON e.portal_id = a.portal_id AND e.is_folder AND e.entry_id = split_part(a.target, ',', 2)
-WHERE a.portal_id = $1
-    AND a.room_source IN (4, 5, 7, 8) AND a.room_source = 8
-    AND split_part(a.target, ',', 2) <> ''
-    AND e.asked_at IS NULL
-ORDER BY 1
-`
-
-// The folders that unplaced moves went to and that have not been asked for.
-func (q *Queries) ListDestinationsToAsk(ctx context.Context, portalID int32) ([]string, error) {
-	rows, err := q.db.Query(ctx, listDestinationsToAsk, portalID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var folder_id string
-		if err := rows.Scan(&folder_id); err != nil {
-			return nil, err
-		}
-		items = append(items, folder_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listEntriesToAsk = `-- name: ListEntriesToAsk :many
-SELECT e.is_folder, e.entry_id
-FROM entry AS e
-WHERE e.portal_id = $1
-    AND e.is_wanted AND NOT e.is_gone
-    AND EXISTS (
-        SELECT FROM audit_event AS a
-        WHERE a.portal_id = e.portal_id AND md5(a.target) = md5(e.entry_id)
-            AND a.room_source IN (4, 5, 7, 8) AND a.room_source = 7
-            AND a.occurred_at > coalesce(e.asked_at, '-infinity')
-    )
-ORDER BY e.is_folder, e.entry_id
+SELECT DISTINCT o.is_folder, o.entry_id
+FROM entry_event AS o
+INNER JOIN audit_event AS e ON e.portal_id = o.portal_id AND e.event_id = o.event_id
+LEFT JOIN entry AS n ON n.portal_id = o.portal_id AND n.is_folder = o.is_folder AND n.entry_id = o.entry_id
+WHERE o.portal_id = $1
+    AND e.room_source = CASE WHEN $2::boolean THEN 8 ELSE 7 END
+    AND n.is_gone IS NOT true
+    AND coalesce(n.asked_at, '-infinity') < e.occurred_at
+ORDER BY o.is_folder, o.entry_id
 `
+
+type ListEntriesToAskParams struct {
+	PortalID     int32
+	Destinations bool
+}
 
 type ListEntriesToAskRow struct {
 	IsFolder bool
 	EntryID  string
 }
 
-// The files and folders that are wanted and of which there are events whose room
-// nothing tells, later than the portal's last answer.
-func (q *Queries) ListEntriesToAsk(ctx context.Context, portalID int32) ([]ListEntriesToAskRow, error) {
-	rows, err := q.db.Query(ctx, listEntriesToAsk, portalID)
+// The files and folders of which there are events whose room nothing tells,
+// later than the portal's last answer: files under a title that several rooms
+// bore, or (destinations) folders that something was moved to.
+func (q *Queries) ListEntriesToAsk(ctx context.Context, arg ListEntriesToAskParams) ([]ListEntriesToAskRow, error) {
+	rows, err := q.db.Query(ctx, listEntriesToAsk, arg.PortalID, arg.Destinations)
 	if err != nil {
 		return nil, err
 	}
@@ -169,15 +165,17 @@ const listEventsOfEntries = `-- name: ListEventsOfEntries :many
 SELECT
     e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, e.target,
     k.action_id, k.product, c.context
-FROM audit_event AS e
+FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
+INNER JOIN entry_event AS o ON o.portal_id = $3 AND o.is_folder = w.is_folder AND o.entry_id = w.entry_id
+INNER JOIN audit_event AS e ON e.portal_id = o.portal_id AND e.event_id = o.event_id
 INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
 INNER JOIN context AS c ON c.portal_id = e.portal_id AND c.context_key = e.context_key
-INNER JOIN (SELECT DISTINCT unnest($1::text[]) AS entry_id) AS w ON md5(e.target) = md5(w.entry_id)
-WHERE e.portal_id = $2 AND e.room_source IN (4, 5, 7, 8) AND e.room_source <> 8 AND e.target = w.entry_id
+WHERE e.room_source IN (4, 5, 7) AND c.title IS NOT NULL
 ORDER BY e.event_id
 `
 
 type ListEventsOfEntriesParams struct {
+	Folders  []bool
 	EntryIDs []string
 	PortalID int32
 }
@@ -195,10 +193,9 @@ type ListEventsOfEntriesRow struct {
 	Context    string
 }
 
-// The events about the given files and folders (ids of both kinds alike) whose
-// room their whereabouts may tell.
+// The events about the given files and folders whose room their whereabouts may tell.
 func (q *Queries) ListEventsOfEntries(ctx context.Context, arg ListEventsOfEntriesParams) ([]ListEventsOfEntriesRow, error) {
-	rows, err := q.db.Query(ctx, listEventsOfEntries, arg.EntryIDs, arg.PortalID)
+	rows, err := q.db.Query(ctx, listEventsOfEntries, arg.Folders, arg.EntryIDs, arg.PortalID)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +303,9 @@ const listTwinned = `-- name: ListTwinned :many
 SELECT DISTINCT m.event_id
 FROM audit_event AS m
 INNER JOIN audit_event AS t
-    ON t.portal_id = m.portal_id AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
+    ON t.portal_id = m.portal_id
+    AND date_bin('1 hour', t.occurred_at, 'epoch') = date_bin('1 hour', m.occurred_at, 'epoch')
+    AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
     AND t.event_id <> m.event_id
 WHERE m.portal_id = $1 AND m.event_id = ANY($2::bigint[])
 ORDER BY m.event_id
@@ -344,11 +343,13 @@ SELECT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.cl
 FROM audit_event AS m
 INNER JOIN kind AS mk ON mk.portal_id = m.portal_id AND mk.kind_key = m.kind_key
 INNER JOIN audit_event AS t
-    ON t.portal_id = m.portal_id AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
+    ON t.portal_id = m.portal_id
+    AND date_bin('1 hour', t.occurred_at, 'epoch') = date_bin('1 hour', m.occurred_at, 'epoch')
+    AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
     AND t.event_id <> m.event_id
 INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
 WHERE m.portal_id = $1 AND m.event_id = ANY($2::bigint[])
-    AND t.room_source IN (4, 5, 7, 8) AND t.room_source = 5
+    AND t.room_source = 5
 ORDER BY t.event_id
 `
 
@@ -405,21 +406,24 @@ SELECT DISTINCT
         d.is_third_party OR d.deleted_at IS NOT NULL OR d.log_from <= t.occurred_at AND d.log_until >= t.occurred_at,
         false
     )::boolean AS is_settled
-FROM audit_event AS u
+FROM entry_event AS o
+INNER JOIN audit_event AS u ON u.portal_id = o.portal_id AND u.event_id = o.event_id
 INNER JOIN kind AS uk ON uk.portal_id = u.portal_id AND uk.kind_key = u.kind_key
 INNER JOIN audit_event AS t
-    ON t.portal_id = u.portal_id AND t.occurred_at = u.occurred_at AND t.account_key = u.account_key AND t.target = u.target
+    ON t.portal_id = u.portal_id
+    AND date_bin('1 hour', t.occurred_at, 'epoch') = date_bin('1 hour', u.occurred_at, 'epoch')
+    AND t.occurred_at = u.occurred_at AND t.account_key = u.account_key AND t.target = u.target
 INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = uk.action_id
 LEFT JOIN room AS r ON r.portal_id = t.portal_id AND r.room_key = t.room_key AND NOT r.is_unresolved
 LEFT JOIN LATERAL (
     SELECT s.room_key
     FROM entry_sighting AS s
-    WHERE s.portal_id = u.portal_id AND s.is_folder AND s.entry_id = split_part(u.target, ',', 2)
+    WHERE s.portal_id = o.portal_id AND s.is_folder AND s.entry_id = o.entry_id
     ORDER BY s.seen_at DESC
     LIMIT 1
 ) AS lies ON true
 LEFT JOIN room AS d ON d.portal_id = u.portal_id AND d.room_key = lies.room_key
-WHERE u.portal_id = $1 AND u.room_source IN (4, 5, 7, 8) AND u.room_source = 8
+WHERE o.portal_id = $1 AND u.room_source = 8
 ORDER BY t.occurred_at, t.account_key, tk.action_id, t.target, t.event_id
 `
 
@@ -512,23 +516,5 @@ func (q *Queries) SetEntryAsked(ctx context.Context, arg SetEntryAskedParams) er
 		arg.AskedAt,
 		arg.IsGone,
 	)
-	return err
-}
-
-const wantEntries = `-- name: WantEntries :exec
-INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_wanted)
-SELECT $1::integer, unnest($2::boolean[]), unnest($3::text[]), true
-ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_wanted = true WHERE NOT e.is_wanted
-`
-
-type WantEntriesParams struct {
-	PortalID int32
-	Folders  []bool
-	EntryIDs []string
-}
-
-// Notes files and folders that the portal is to be asked for.
-func (q *Queries) WantEntries(ctx context.Context, arg WantEntriesParams) error {
-	_, err := q.db.Exec(ctx, wantEntries, arg.PortalID, arg.Folders, arg.EntryIDs)
 	return err
 }

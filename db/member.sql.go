@@ -675,7 +675,10 @@ INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
 INNER JOIN account AS a ON a.portal_id = e.portal_id AND a.account_key = e.account_key
 LEFT JOIN membership_change AS c ON c.portal_id = e.portal_id AND c.event_id = e.event_id
 WHERE r.portal_id = $1
-    AND r.is_unexplained
+    AND e.occurred_at >= r.unexplained_since
+    AND date_bin('1 hour', e.occurred_at, 'epoch') >= (
+        SELECT date_bin('1 hour', min(u.unexplained_since), 'epoch') FROM room AS u WHERE u.portal_id = $1
+    )
     AND r.listed_at IS NOT NULL AND r.deleted_at IS NULL AND NOT r.is_third_party
     AND k.action_id = ANY($2::integer[])
     AND c.event_id IS NULL
@@ -696,7 +699,8 @@ type ListUnexplainedChangesRow struct {
 }
 
 // Changes of members whose room's log has not been asked whom they concern,
-// newest first, of rooms that exist and have a log.
+// newest first, of rooms that exist and have a log. Events are found by their
+// hours since the earliest such change.
 func (q *Queries) ListUnexplainedChanges(ctx context.Context, arg ListUnexplainedChangesParams) ([]ListUnexplainedChangesRow, error) {
 	rows, err := q.db.Query(ctx, listUnexplainedChanges, arg.PortalID, arg.ActionIDs)
 	if err != nil {

@@ -62,8 +62,8 @@ type Room struct {
 	MembersAskedAt *time.Time
 	// Latest event that may have changed the members, UTC: a list that was asked for before it is to be asked for again; null if there was none
 	MembersWantedAt *time.Time
-	// True: events changed the members, and the room's log has not been asked yet whom they concern
-	IsUnexplained bool
+	// Earliest event, UTC, that changed the members and for which the room's log has not been asked yet whom it concerns; null if there is none
+	UnexplainedSince *time.Time
 	// Portal time, UTC, since which the portal shows no members of the room; null if it does
 	UnreadableSince *time.Time
 	// From when on the room's log is needed to tell what events do not say, UTC; null if it is not

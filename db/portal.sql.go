@@ -42,7 +42,7 @@ const getNewestEvent = `-- name: GetNewestEvent :one
 SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
 FROM audit_event AS e
 WHERE e.portal_id = $1
-    AND e.occurred_at >= (
+    AND date_bin('1 hour', e.occurred_at, 'epoch') >= (
         SELECT max(d.day)::timestamp AT TIME ZONE 'UTC' FROM event_day AS d WHERE d.portal_id = $1
     )
 `
@@ -58,7 +58,13 @@ func (q *Queries) GetNewestEvent(ctx context.Context, portalID int32) (time.Time
 const getNewestEventBefore = `-- name: GetNewestEventBefore :one
 SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
 FROM audit_event AS e
-WHERE e.portal_id = $1 AND e.occurred_at < $2
+WHERE e.portal_id = $1
+    AND e.occurred_at < $2
+    AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN (
+        SELECT coalesce(max(d.day), '-infinity')::timestamp AT TIME ZONE 'UTC'
+        FROM event_day AS d
+        WHERE d.portal_id = $1 AND d.day < ($2::timestamptz)::date
+    ) AND $2
 `
 
 type GetNewestEventBeforeParams struct {
@@ -67,6 +73,7 @@ type GetNewestEventBeforeParams struct {
 }
 
 // Date of the newest event held that is older than before; year 1 if there is none.
+// It is of the day of before, or of the last day with events that precedes it.
 func (q *Queries) GetNewestEventBefore(ctx context.Context, arg GetNewestEventBeforeParams) (time.Time, error) {
 	row := q.db.QueryRow(ctx, getNewestEventBefore, arg.PortalID, arg.Before)
 	var newest_at time.Time

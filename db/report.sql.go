@@ -28,7 +28,9 @@ WITH acts AS (
     WHERE e.portal_id = $1
         AND (
             e.occurred_at >= $6 AND e.occurred_at < $7
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $6::timestamptz, 'epoch') AND $7
             OR e.occurred_at >= $8 AND e.occurred_at < $9
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $8::timestamptz, 'epoch') AND $9
         )
         AND e.room_key IS NOT NULL
         AND e.class > 0
@@ -150,7 +152,9 @@ FROM (
     WHERE e.portal_id = $1
         AND (
             e.occurred_at >= $4 AND e.occurred_at < $5
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $4::timestamptz, 'epoch') AND $5
             OR e.occurred_at >= $6 AND e.occurred_at < $7
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $6::timestamptz, 'epoch') AND $7
         )
 ) AS x
 GROUP BY x.room_source, x.class
@@ -261,7 +265,9 @@ acts AS (
     WHERE e.portal_id = $1
         AND (
             e.occurred_at >= $10 AND e.occurred_at < $11
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $10::timestamptz, 'epoch') AND $11
             OR e.occurred_at >= $12 AND e.occurred_at < $13
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $12::timestamptz, 'epoch') AND $13
         )
         AND e.room_key IS NOT NULL
         AND e.class = ANY($14::smallint[])
@@ -290,7 +296,10 @@ today AS (
         max(e.occurred_at) FILTER (WHERE e.class = ANY($14::smallint[])) AS active_at,
         max(e.occurred_at) AS seen_at
     FROM audit_event AS e
-    WHERE e.portal_id = $1 AND e.occurred_at >= $15 AND e.occurred_at < $6 AND e.class >= 0
+    WHERE e.portal_id = $1
+        AND e.occurred_at >= $15 AND e.occurred_at < $6
+        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $15::timestamptz, 'epoch') AND $6
+        AND e.class >= 0
     GROUP BY e.room_key, e.account_key
 ),
 seen_today AS (

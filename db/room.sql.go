@@ -136,7 +136,7 @@ func (q *Queries) ListRoomRenames(ctx context.Context, portalID int32) ([]ListRo
 }
 
 const listRooms = `-- name: ListRooms :many
-SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, is_unexplained, unreadable_since, log_wanted_from, log_from, log_until, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved ORDER BY room_id
+SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, unexplained_since, unreadable_since, log_wanted_from, log_from, log_until, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved ORDER BY room_id
 `
 
 // All rooms, unresolved titles left out.
@@ -167,7 +167,7 @@ func (q *Queries) ListRooms(ctx context.Context, portalID int32) ([]Room, error)
 			&i.MembersReadAt,
 			&i.MembersAskedAt,
 			&i.MembersWantedAt,
-			&i.IsUnexplained,
+			&i.UnexplainedSince,
 			&i.UnreadableSince,
 			&i.LogWantedFrom,
 			&i.LogFrom,
@@ -286,7 +286,7 @@ func (q *Queries) SetContextsStale(ctx context.Context, arg SetContextsStalePara
 }
 
 const setRoomExplained = `-- name: SetRoomExplained :exec
-UPDATE room SET is_unexplained = false WHERE portal_id = $1 AND room_key = $2
+UPDATE room SET unexplained_since = NULL WHERE portal_id = $1 AND room_key = $2
 `
 
 type SetRoomExplainedParams struct {
@@ -368,7 +368,16 @@ func (q *Queries) SetRoomListed(ctx context.Context, arg SetRoomListedParams) er
 
 const setRoomLog = `-- name: SetRoomLog :exec
 UPDATE room
-SET log_from = $1::timestamptz, log_until = $2::timestamptz, log_wanted_from = NULL, log_refused_at = NULL
+SET log_from = CASE
+        WHEN log_until >= $1::timestamptz AND log_from <= $2::timestamptz THEN least(log_from, $1::timestamptz)
+        ELSE $1::timestamptz
+    END,
+    log_until = CASE
+        WHEN log_until >= $1::timestamptz AND log_from <= $2::timestamptz THEN greatest(log_until, $2::timestamptz)
+        ELSE $2::timestamptz
+    END,
+    log_wanted_from = CASE WHEN log_wanted_from < $1::timestamptz THEN log_wanted_from END,
+    log_refused_at = NULL
 WHERE portal_id = $3 AND room_key = $4
 `
 
@@ -379,7 +388,8 @@ type SetRoomLogParams struct {
 	RoomKey  int32
 }
 
-// The span for which a room's log has been read.
+// Adds a span for which a room's log has been read. It is kept as one span: if
+// the new one does not touch what was read before, that is forgotten.
 func (q *Queries) SetRoomLog(ctx context.Context, arg SetRoomLogParams) error {
 	_, err := q.db.Exec(ctx, setRoomLog,
 		arg.LogFrom,
@@ -468,19 +478,31 @@ func (q *Queries) WantRoomLogs(ctx context.Context, arg WantRoomLogsParams) erro
 
 const wantRoomMembers = `-- name: WantRoomMembers :exec
 UPDATE room AS r
-SET members_wanted_at = greatest(r.members_wanted_at, w.wanted_at), is_unexplained = true
-FROM (SELECT unnest($2::integer[]) AS room_key, unnest($3::timestamptz[]) AS wanted_at) AS w
+SET members_wanted_at = greatest(r.members_wanted_at, w.last_at),
+    unexplained_since = least(r.unexplained_since, w.first_at)
+FROM (
+    SELECT
+        unnest($2::integer[]) AS room_key,
+        unnest($3::timestamptz[]) AS first_at,
+        unnest($4::timestamptz[]) AS last_at
+) AS w
 WHERE r.portal_id = $1 AND r.room_key = w.room_key
 `
 
 type WantRoomMembersParams struct {
 	PortalID int32
 	RoomKeys []int32
-	WantedAt []time.Time
+	FirstAt  []time.Time
+	LastAt   []time.Time
 }
 
 // Notes events that may have changed the members of rooms.
 func (q *Queries) WantRoomMembers(ctx context.Context, arg WantRoomMembersParams) error {
-	_, err := q.db.Exec(ctx, wantRoomMembers, arg.PortalID, arg.RoomKeys, arg.WantedAt)
+	_, err := q.db.Exec(ctx, wantRoomMembers,
+		arg.PortalID,
+		arg.RoomKeys,
+		arg.FirstAt,
+		arg.LastAt,
+	)
 	return err
 }

@@ -129,7 +129,7 @@ CREATE TABLE room (
     members_read_at   timestamptz,
     members_asked_at  timestamptz,
     members_wanted_at timestamptz,
-    is_unexplained    boolean NOT NULL DEFAULT false,
+    unexplained_since timestamptz,
     unreadable_since  timestamptz,
     log_wanted_from   timestamptz,
     log_from          timestamptz,
@@ -157,7 +157,7 @@ COMMENT ON COLUMN room.members_at IS 'As of when the last list of members was re
 COMMENT ON COLUMN room.members_read_at IS 'Portal time, UTC, when that list was read';
 COMMENT ON COLUMN room.members_asked_at IS 'Portal time, UTC, when the portal was last asked for the list, whether or not it showed one';
 COMMENT ON COLUMN room.members_wanted_at IS 'Latest event that may have changed the members, UTC: a list that was asked for before it is to be asked for again; null if there was none';
-COMMENT ON COLUMN room.is_unexplained IS 'True: events changed the members, and the room''s log has not been asked yet whom they concern';
+COMMENT ON COLUMN room.unexplained_since IS 'Earliest event, UTC, that changed the members and for which the room''s log has not been asked yet whom it concerns; null if there is none';
 COMMENT ON COLUMN room.unreadable_since IS 'Portal time, UTC, since which the portal shows no members of the room; null if it does';
 COMMENT ON COLUMN room.log_wanted_from IS 'From when on the room''s log is needed to tell what events do not say, UTC; null if it is not';
 COMMENT ON COLUMN room.log_from IS 'Start of the span for which the room''s log has been read, UTC; null if it never was';
@@ -184,24 +184,35 @@ CREATE TABLE entry (
     portal_id  integer NOT NULL,
     is_folder  boolean NOT NULL,
     entry_id   text NOT NULL,
-    is_wanted  boolean NOT NULL DEFAULT false,
     asked_at   timestamptz,
     is_gone    boolean NOT NULL DEFAULT false,
     is_stale   boolean NOT NULL DEFAULT false,
     PRIMARY KEY (portal_id, is_folder, entry_id)
 );
 
-CREATE INDEX entry_wanted ON entry (portal_id) WHERE is_wanted AND NOT is_gone;
 CREATE INDEX entry_stale ON entry (portal_id) WHERE is_stale;
 
 COMMENT ON TABLE entry IS 'Files and folders whose room matters: events about them name a title that several rooms bore, or moved something into them';
 COMMENT ON COLUMN entry.portal_id IS 'Portal of the entry';
 COMMENT ON COLUMN entry.is_folder IS 'True for folders, which have ids of their own beside those of files';
 COMMENT ON COLUMN entry.entry_id IS 'The portal''s own id of the file or folder';
-COMMENT ON COLUMN entry.is_wanted IS 'True: the portal is to be asked where it lies, if nothing else tells';
 COMMENT ON COLUMN entry.asked_at IS 'Portal time, UTC, when the portal was last asked; it is asked again only for later events. Null if it was not';
 COMMENT ON COLUMN entry.is_gone IS 'True: the portal answered that there is no such entry, or does not show it; it is not asked again';
 COMMENT ON COLUMN entry.is_stale IS 'True: more is known of where it was, and its events are yet to be judged again';
+
+CREATE TABLE entry_event (
+    portal_id  integer NOT NULL,
+    is_folder  boolean NOT NULL,
+    entry_id   text NOT NULL,
+    event_id   bigint NOT NULL,
+    PRIMARY KEY (portal_id, is_folder, entry_id, event_id)
+);
+
+COMMENT ON TABLE entry_event IS 'Events whose room the whereabouts of a file or folder may tell: those under a title that several rooms bore, and moves without a title';
+COMMENT ON COLUMN entry_event.portal_id IS 'Portal of the event';
+COMMENT ON COLUMN entry_event.is_folder IS 'As in entry';
+COMMENT ON COLUMN entry_event.entry_id IS 'The file or folder; of a move or copy the folder that it went to';
+COMMENT ON COLUMN entry_event.event_id IS 'The event';
 
 CREATE TABLE entry_sighting (
     portal_id  integer NOT NULL,
@@ -239,6 +250,7 @@ COMMENT ON COLUMN people_group.read_at IS 'Portal time, UTC, of the last reading
 -- +goose Down
 DROP TABLE people_group;
 DROP TABLE entry_sighting;
+DROP TABLE entry_event;
 DROP TABLE entry;
 DROP TABLE room_rename;
 DROP TABLE room;

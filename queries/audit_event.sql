@@ -98,7 +98,9 @@ LIMIT 5;
 SELECT
     (
         SELECT count(*) FROM audit_event AS e
-        WHERE e.portal_id = @portal_id AND e.occurred_at BETWEEN @since AND @until
+        WHERE e.portal_id = @portal_id
+            AND e.occurred_at BETWEEN @since AND @until
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @since::timestamptz, 'epoch') AND @until
     ) + (
         SELECT count(*) FROM quarantine AS q
         WHERE q.portal_id = @portal_id AND q.window_from >= @since AND q.window_to <= @until
@@ -110,7 +112,11 @@ SELECT
 
 -- name: CountEventsBetween :one
 -- Events held for a closed span.
-SELECT count(*) FROM audit_event WHERE portal_id = @portal_id AND occurred_at BETWEEN @since AND @until;
+SELECT count(*)
+FROM audit_event AS e
+WHERE e.portal_id = @portal_id
+    AND e.occurred_at BETWEEN @since AND @until
+    AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @since::timestamptz, 'epoch') AND @until;
 
 -- name: HoldsEvent :one
 SELECT EXISTS (SELECT FROM audit_event WHERE portal_id = @portal_id AND event_id = @event_id);

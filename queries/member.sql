@@ -216,7 +216,8 @@ ORDER BY group_id;
 
 -- name: ListUnexplainedChanges :many
 -- Changes of members whose room's log has not been asked whom they concern,
--- newest first, of rooms that exist and have a log.
+-- newest first, of rooms that exist and have a log. Events are found by their
+-- hours since the earliest such change.
 SELECT r.room_id, e.event_id, e.occurred_at, k.action_id, a.account_id AS actor_id
 FROM room AS r
 INNER JOIN audit_event AS e ON e.portal_id = r.portal_id AND e.room_key = r.room_key AND e.room_source = 2
@@ -224,7 +225,10 @@ INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
 INNER JOIN account AS a ON a.portal_id = e.portal_id AND a.account_key = e.account_key
 LEFT JOIN membership_change AS c ON c.portal_id = e.portal_id AND c.event_id = e.event_id
 WHERE r.portal_id = @portal_id
-    AND r.is_unexplained
+    AND e.occurred_at >= r.unexplained_since
+    AND date_bin('1 hour', e.occurred_at, 'epoch') >= (
+        SELECT date_bin('1 hour', min(u.unexplained_since), 'epoch') FROM room AS u WHERE u.portal_id = @portal_id
+    )
     AND r.listed_at IS NOT NULL AND r.deleted_at IS NULL AND NOT r.is_third_party
     AND k.action_id = ANY(@action_ids::integer[])
     AND c.event_id IS NULL

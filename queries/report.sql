@@ -67,7 +67,9 @@ acts AS (
     WHERE e.portal_id = @portal_id
         AND (
             e.occurred_at >= @head_since AND e.occurred_at < @head_until
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @head_since::timestamptz, 'epoch') AND @head_until
             OR e.occurred_at >= @tail_since AND e.occurred_at < @tail_until
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND @tail_until
         )
         AND e.room_key IS NOT NULL
         AND e.class = ANY(@classes::smallint[])
@@ -96,7 +98,10 @@ today AS (
         max(e.occurred_at) FILTER (WHERE e.class = ANY(@classes::smallint[])) AS active_at,
         max(e.occurred_at) AS seen_at
     FROM audit_event AS e
-    WHERE e.portal_id = @portal_id AND e.occurred_at >= @until_day AND e.occurred_at < @until AND e.class >= 0
+    WHERE e.portal_id = @portal_id
+        AND e.occurred_at >= @until_day AND e.occurred_at < @until
+        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @until_day::timestamptz, 'epoch') AND @until
+        AND e.class >= 0
     GROUP BY e.room_key, e.account_key
 ),
 seen_today AS (
@@ -164,7 +169,9 @@ WITH acts AS (
     WHERE e.portal_id = @portal_id
         AND (
             e.occurred_at >= @head_since AND e.occurred_at < @head_until
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @head_since::timestamptz, 'epoch') AND @head_until
             OR e.occurred_at >= @tail_since AND e.occurred_at < @tail_until
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND @tail_until
         )
         AND e.room_key IS NOT NULL
         AND e.class > 0
@@ -216,7 +223,9 @@ FROM (
     WHERE e.portal_id = @portal_id
         AND (
             e.occurred_at >= @head_since AND e.occurred_at < @head_until
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @head_since::timestamptz, 'epoch') AND @head_until
             OR e.occurred_at >= @tail_since AND e.occurred_at < @tail_until
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND @tail_until
         )
 ) AS x
 GROUP BY x.room_source, x.class

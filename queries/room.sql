@@ -82,9 +82,19 @@ FROM (SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@wanted_from::tim
 WHERE r.portal_id = @portal_id AND r.room_key = w.room_key AND NOT r.is_third_party;
 
 -- name: SetRoomLog :exec
--- The span for which a room's log has been read.
+-- Adds a span for which a room's log has been read. It is kept as one span: if
+-- the new one does not touch what was read before, that is forgotten.
 UPDATE room
-SET log_from = @log_from::timestamptz, log_until = @log_until::timestamptz, log_wanted_from = NULL, log_refused_at = NULL
+SET log_from = CASE
+        WHEN log_until >= @log_from::timestamptz AND log_from <= @log_until::timestamptz THEN least(log_from, @log_from::timestamptz)
+        ELSE @log_from::timestamptz
+    END,
+    log_until = CASE
+        WHEN log_until >= @log_from::timestamptz AND log_from <= @log_until::timestamptz THEN greatest(log_until, @log_until::timestamptz)
+        ELSE @log_until::timestamptz
+    END,
+    log_wanted_from = CASE WHEN log_wanted_from < @log_from::timestamptz THEN log_wanted_from END,
+    log_refused_at = NULL
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
 -- name: SetRoomLogRefused :exec
@@ -109,12 +119,18 @@ UPDATE context SET is_stale = false WHERE portal_id = @portal_id AND context_key
 -- name: WantRoomMembers :exec
 -- Notes events that may have changed the members of rooms.
 UPDATE room AS r
-SET members_wanted_at = greatest(r.members_wanted_at, w.wanted_at), is_unexplained = true
-FROM (SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@wanted_at::timestamptz[]) AS wanted_at) AS w
+SET members_wanted_at = greatest(r.members_wanted_at, w.last_at),
+    unexplained_since = least(r.unexplained_since, w.first_at)
+FROM (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@first_at::timestamptz[]) AS first_at,
+        unnest(@last_at::timestamptz[]) AS last_at
+) AS w
 WHERE r.portal_id = @portal_id AND r.room_key = w.room_key;
 
 -- name: SetRoomExplained :exec
-UPDATE room SET is_unexplained = false WHERE portal_id = @portal_id AND room_key = @room_key;
+UPDATE room SET unexplained_since = NULL WHERE portal_id = @portal_id AND room_key = @room_key;
 
 -- name: ListRoomsToAsk :many
 -- The rooms that the last list of rooms had and whose members have not been

@@ -33,8 +33,8 @@ type Batch struct {
 	// LogsFrom tells since when the logs of rooms are needed to find out in which of
 	// them events happened, by room id.
 	LogsFrom map[string]time.Time
-	// Entries are files and folders to look up, if logs do not tell their room.
-	Entries map[Entry]bool
+	// Entries are the files and folders whose whereabouts may tell an event's room, by event id.
+	Entries map[int64]Entry
 	// Calls are the lists that the events have made stale.
 	Calls Calls
 	// Late says that the span was complete before and has grown.
@@ -53,7 +53,7 @@ type RoomUpdate struct {
 // rooms first, so that the order of windows makes no difference in the end:
 // what it changes for other windows is in StaleTitles.
 func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
-	b := Batch{ReadWindow: read, LogsFrom: map[string]time.Time{}, Entries: map[Entry]bool{}}
+	b := Batch{ReadWindow: read, LogsFrom: map[string]time.Time{}, Entries: map[int64]Entry{}}
 	b.judge(evidence, rooms)
 	for _, news := range Gather(b.Events, b.Answers) {
 		room, stale := rooms.Apply(news)
@@ -67,7 +67,7 @@ func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
 	b.StaleTitles = slices.Compact(b.StaleTitles)
 	for i, a := range b.Answers {
 		rooms.WantLogs(b.LogsFrom, a, b.Events[i].At)
-		rooms.WantEntry(b.Entries, a, b.Events[i])
+		rooms.NoteEntry(b.Entries, a, b.Events[i])
 	}
 	b.Calls = callsOf(b.Events, b.Answers)
 	return b

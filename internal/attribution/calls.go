@@ -10,15 +10,15 @@ import (
 // Calls is what events call for beyond themselves: the lists that they have
 // made stale. A list that was read after the event knows of it.
 type Calls struct {
-	Rooms    time.Time            // latest event that changes the list of rooms, zero if none does
-	Accounts time.Time            // latest event that changes the list of people
-	Groups   time.Time            // latest event that changes a group of people
-	Members  map[string]time.Time // latest event that changes a room's members, by room id
+	Rooms    time.Time             // latest event that changes the list of rooms, zero if none does
+	Accounts time.Time             // latest event that changes the list of people
+	Groups   time.Time             // latest event that changes a group of people
+	Members  map[string]audit.Span // first and last event that change a room's members, by room id
 }
 
 // callsOf sums up what the events call for; answers are those of Judge.
 func callsOf(events []audit.Event, answers []Answer) Calls {
-	calls := Calls{Members: map[string]time.Time{}}
+	calls := Calls{Members: map[string]audit.Span{}}
 	for i, e := range events {
 		action, known := audit.LookupAction(e.Kind.ActionID)
 		if !known {
@@ -39,7 +39,11 @@ func callsOf(events []audit.Event, answers []Answer) Calls {
 			calls.Rooms = audit.Later(calls.Rooms, e.At)
 		}
 		if room := answers[i].RoomID; action.Members {
-			calls.Members[room] = audit.Later(calls.Members[room], e.At)
+			span, met := calls.Members[room]
+			if !met {
+				span = audit.Span{From: e.At, To: e.At}
+			}
+			calls.Members[room] = audit.Span{From: audit.Earlier(span.From, e.At), To: audit.Later(span.To, e.At)}
 		}
 	}
 	return calls

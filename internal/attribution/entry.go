@@ -42,47 +42,60 @@ func DestinationOf(e audit.Event) (folder Entry, ok bool) {
 }
 
 // roomAt is where an entry was at a moment by what was seen of it, by rising
-// time. Between two sightings that agree it is sure; before the first it is
-// likely, since moves are sightings; between two that differ nobody knows when
-// it went, and after the last it may have gone with its folder, which leaves no
-// trace of its own.
+// time. Between two sightings that agree it is sure. It is likely before the first,
+// since moves are sightings, and where one of two may be of the same room.
+// Between two that differ nobody knows when it went, and after the last it may
+// have gone with its folder, which leaves no trace of its own.
 func roomAt(sightings []Sighting, at time.Time) (room string, source Source) {
 	after := slices.IndexFunc(sightings, func(s Sighting) bool { return s.At.After(at) })
 	if after < 0 {
 		after = len(sightings)
 	}
-	var before, next []Sighting
+	var before, next []string
 	if after > 0 {
-		before = sameTime(sightings, sightings[after-1].At)
+		before = roomsAt(sightings, sightings[after-1].At)
 	}
-	if after < len(sightings) {
-		next = sameTime(sightings, sightings[after].At)
+	switch {
+	case after > 0 && sightings[after-1].At.Equal(at):
+		next = before
+	case after < len(sightings):
+		next = roomsAt(sightings, sightings[after].At)
 	}
-	if len(before) > 0 && before[0].At.Equal(at) {
-		next = slices.Clone(before)
+	source = SourceEntry
+	if len(before) == 0 {
+		before, source = next, SourceEntryNearby
 	}
-	candidates, source := next, SourceEntryNearby
-	if len(before) > 0 {
-		source = SourceEntry
-		candidates = slices.DeleteFunc(before, func(b Sighting) bool {
-			return !slices.ContainsFunc(next, func(n Sighting) bool { return n.RoomID == b.RoomID })
-		})
-	}
-	if len(candidates) != 1 {
-		return "", SourceNone
-	}
-	return candidates[0].RoomID, source
-}
-
-// sameTime are the sightings of a moment, each room once.
-func sameTime(sightings []Sighting, at time.Time) []Sighting {
-	var same []Sighting
-	for _, s := range sightings {
-		if s.At.Equal(at) && !slices.Contains(same, s) {
-			same = append(same, s)
+	var rooms []string
+	match := func(these, those []string) {
+		for _, r := range these {
+			inBoth := slices.Contains(those, r)
+			if r == "" || slices.Contains(rooms, r) || !inBoth && !slices.Contains(those, "") {
+				continue
+			}
+			rooms = append(rooms, r)
+			if !inBoth {
+				source = SourceEntryNearby
+			}
 		}
 	}
-	return same
+	match(before, next)
+	match(next, before)
+	atItsMove := len(before) > 1 && slices.Equal(before, next)
+	if len(rooms) != 1 || atItsMove {
+		return "", SourceNone
+	}
+	return rooms[0], source
+}
+
+// roomsAt are the rooms of the sightings of a moment, each once.
+func roomsAt(sightings []Sighting, at time.Time) []string {
+	var rooms []string
+	for _, s := range sightings {
+		if s.At.Equal(at) && !slices.Contains(rooms, s.RoomID) {
+			rooms = append(rooms, s.RoomID)
+		}
+	}
+	return rooms
 }
 
 // Move is one of the events of a move or copy.

@@ -93,8 +93,8 @@ func (r *Rooms) Bore(id, title string, at time.Time) bool {
 	return room != nil && room.bore(title, at)
 }
 
-// IsShared reports whether several rooms bore the title at the given time.
-func (r *Rooms) IsShared(title string, at time.Time) bool {
+// isShared reports whether several rooms bore the title at the given time.
+func (r *Rooms) isShared(title string, at time.Time) bool {
 	bearers := 0
 	for _, room := range r.byTitle[title] {
 		if room.bore(title, at) {
@@ -104,14 +104,23 @@ func (r *Rooms) IsShared(title string, at time.Time) bool {
 	return bearers > 1
 }
 
-// WantEntry notes in entries the entry of an unresolved event, if the portal's
-// answer where it lies can tell which of several rooms is meant.
-func (r *Rooms) WantEntry(entries map[Entry]bool, a Answer, e audit.Event) {
-	if !a.Unresolved() || !r.IsShared(a.RoomID, e.At) {
-		return
+// NoteEntry notes in entries, by event id, the file or folder whose whereabouts
+// may tell the event's room: which of several rooms of one title is meant, or where a move went.
+func (r *Rooms) NoteEntry(entries map[int64]Entry, a Answer, e audit.Event) {
+	var entry Entry
+	var ok bool
+	switch a.Source {
+	case SourceUnplacedMove:
+		entry, ok = DestinationOf(e)
+	case SourceEntry, SourceEntryNearby:
+		entry, ok = EntryOf(e)
+	case SourceUnresolved:
+		if r.isShared(a.RoomID, e.At) {
+			entry, ok = EntryOf(e)
+		}
 	}
-	if entry, ok := EntryOf(e); ok {
-		entries[entry] = true
+	if ok {
+		entries[e.ID] = entry
 	}
 }
 

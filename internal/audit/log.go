@@ -34,6 +34,7 @@ type RoomMoment struct {
 // LogState is how far a room's log has been read. Unknown times are zero.
 type LogState struct {
 	RoomID      string
+	Created     time.Time
 	WantedFrom  time.Time // since when it is needed, zero if it is not
 	From, Until time.Time // what has been read
 	RefusedAt   time.Time // when the portal last refused it

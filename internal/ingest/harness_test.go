@@ -82,6 +82,12 @@ func (h *harness) mustSync(t *testing.T) audit.RunResult {
 // checkTruth compares the warehouse with what really happened in [since, until).
 func (h *harness) checkTruth(t *testing.T, since, until time.Time) {
 	t.Helper()
+	h.checkTruthBy(t, world.ByTarget|world.ByTitle, since, until)
+}
+
+// checkTruthBy is checkTruth, with the ways by which an event's room must have been found.
+func (h *harness) checkTruthBy(t *testing.T, ways world.Evidence, since, until time.Time) {
+	t.Helper()
 	type heldEvent struct {
 		at     time.Time
 		actor  string
@@ -135,7 +141,7 @@ func (h *harness) checkTruth(t *testing.T, since, until time.Time) {
 		case e.room != "" && e.room != room:
 			problem("event %d (%s, source %d) is in room %s, not in %q", fact.ID, fact.Kind.Name, e.source, e.room, room)
 		}
-		if fact.Evidence&(world.ByTarget|world.ByTitle) != 0 {
+		if fact.Evidence&ways != 0 {
 			attributable++
 			if e.room == "" {
 				problem("event %d (%s in %q, evidence %b) has no room", fact.ID, fact.Kind.Name, fact.RoomTitle, fact.Evidence)

@@ -104,11 +104,10 @@ type Sink interface {
 	// folder, more has become known of.
 	JudgeStale(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer) error
 	JudgeEntries(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer) error
-	WantEntries(ctx context.Context, entries map[attribution.Entry]bool) error
+	AddEntryEvents(ctx context.Context, entries map[int64]attribution.Entry) error
 	// EntriesToAsk are files and folders that only the portal can tell the room
-	// of; DestinationsToAsk are folders that moves without a room went to.
-	EntriesToAsk(ctx context.Context) ([]attribution.Entry, error)
-	DestinationsToAsk(ctx context.Context) ([]attribution.Entry, error)
+	// of, or (destinations) folders that moves without a room went to.
+	EntriesToAsk(ctx context.Context, destinations bool) ([]attribution.Entry, error)
 	// PutEntry notes where an entry lies; SetEntryGone that the portal does not tell.
 	PutEntry(ctx context.Context, entry attribution.Entry, place audit.Place, at time.Time) error
 	SetEntryGone(ctx context.Context, entry attribution.Entry, at time.Time) error

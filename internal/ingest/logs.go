@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"roompulse/internal/audit"
 )
@@ -35,13 +36,18 @@ func (s *Syncer) readLogs(ctx context.Context) (asked map[audit.RoomMoment]bool,
 	slices.SortFunc(states, func(a, b audit.LogState) int {
 		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.RoomID, b.RoomID))
 	})
-	var wanted, others []logRead
+	var wanted, others, earlier []logRead
 	for _, state := range states {
 		switch {
 		case !state.WantedFrom.IsZero():
 			wanted = append(wanted, logRead{state, audit.Span{From: audit.Later(state.WantedFrom, s.bottom), To: s.until}, true})
+			continue
 		case s.until.Sub(audit.Later(state.Until, state.RefusedAt)) >= daily:
 			others = append(others, logRead{state, audit.Span{From: audit.Later(state.Until, s.bottom), To: s.until}, false})
+		}
+		// What came before the part that was wanted once.
+		if begin := audit.Later(state.Created.Truncate(time.Second), s.bottom); state.From.After(begin) && state.RefusedAt.IsZero() {
+			earlier = append(earlier, logRead{state, audit.Span{From: begin, To: state.From}, false})
 		}
 	}
 	if err := parallel(ctx, s.opts.Parallel, wanted, s.readLog); err != nil {
@@ -50,7 +56,7 @@ func (s *Syncer) readLogs(ctx context.Context) (asked map[audit.RoomMoment]bool,
 	if asked, err = s.explainEvents(ctx); err != nil || !s.isDue(audit.TaskLogs) {
 		return asked, err
 	}
-	err = parallel(ctx, s.opts.Parallel, others, func(ctx context.Context, r logRead, put putFunc) error {
+	err = parallel(ctx, s.opts.Parallel, slices.Concat(earlier, others), func(ctx context.Context, r logRead, put putFunc) error {
 		if s.traffic().Requests-before >= before/confirmShare {
 			return nil
 		}
@@ -96,11 +102,7 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 			break
 		}
 	}
-	read := r.span
-	if !r.state.Until.IsZero() && !r.state.Until.Before(read.From) { // one span with what was read before
-		read.From = audit.Earlier(read.From, r.state.From)
-	}
-	return put(func(ctx context.Context) error { return s.sink.SetLogRead(ctx, id, read) })
+	return put(func(ctx context.Context) error { return s.sink.SetLogRead(ctx, id, r.span) })
 }
 
 // explainEvents asks the logs of rooms what events about them leave open: whom

@@ -20,7 +20,7 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 		return err
 	}
 	// Folders that something was moved to first: it is their rooms' logs that tell.
-	destinations, err := s.sink.DestinationsToAsk(ctx)
+	destinations, err := s.sink.EntriesToAsk(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 	if err := s.judgeEntries(ctx); err != nil {
 		return err
 	}
-	entries, err := s.sink.EntriesToAsk(ctx)
+	entries, err := s.sink.EntriesToAsk(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -50,17 +50,17 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 // judgeStale judges events anew whose title more has become known of, and notes
 // what else may tell the room of those that are still open.
 func (s *Syncer) judgeStale(ctx context.Context) error {
-	logsFrom, entries := map[string]time.Time{}, map[attribution.Entry]bool{}
+	logsFrom, entries := map[string]time.Time{}, map[int64]attribution.Entry{}
 	err := s.sink.JudgeStale(ctx, func(e audit.Event, sightings []attribution.Sighting) attribution.Answer {
 		answer := attribution.Judge(e, "", sightings, s.rooms)
 		s.rooms.WantLogs(logsFrom, answer, e.At)
-		s.rooms.WantEntry(entries, answer, e)
+		s.rooms.NoteEntry(entries, answer, e)
 		return answer
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.sink.WantEntries(ctx, entries); err != nil {
+	if err := s.sink.AddEntryEvents(ctx, entries); err != nil {
 		return err
 	}
 	return s.sink.WantLogs(ctx, logsFrom)

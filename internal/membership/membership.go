@@ -91,11 +91,11 @@ func Spans(e Evidence) []Span {
 	next := 0
 	for _, l := range lists(e.Sightings) {
 		at := place(l, changes, next)
-		b.changes(changes[next:at])
+		b.changes(changes[next:at], l.presence())
 		b.list(l)
 		next = at
 	}
-	b.changes(changes[next:])
+	b.changes(changes[next:], unknown)
 	return b.spans()
 }
 
@@ -248,18 +248,35 @@ func (b *builder) list(l list) {
 	b.at = audit.Later(l.asOf, b.at)
 }
 
-// changes applies changes in order; of those in one second that one first which
-// fits what was before.
-func (b *builder) changes(changes []Change) {
+// changes applies changes in order, and next is what comes after them. Of those
+// in one second that one comes first which fits what was before.
+func (b *builder) changes(changes []Change, next presence) {
 	for i := range changes {
-		for j := i; j < len(changes) && changes[j].At.Equal(changes[i].At); j++ {
-			if b.now.fits(changes[j].Act.before()) {
+		end := i
+		for end < len(changes) && changes[end].At.Equal(changes[i].At) {
+			end++
+		}
+		after := next
+		if end < len(changes) {
+			after = changes[end].Act.before()
+		}
+		for j := i; j < end; j++ {
+			if b.fits(changes[j].Act, after) {
 				changes[i], changes[j] = changes[j], changes[i]
 				break
 			}
 		}
 		b.change(changes[i])
 	}
+}
+
+// fits reports whether an act can be the first in its second. Where nothing is
+// known of before, it counts what is so after: who is no member then was added first.
+func (b *builder) fits(act Act, after presence) bool {
+	if b.now == unknown {
+		return (act == Added) == (after != present)
+	}
+	return b.now.fits(act.before())
 }
 
 func (b *builder) change(c Change) {

@@ -118,6 +118,16 @@ func TestSpans(t *testing.T) {
 			spans{span(250, 298, 250, 250, none)},
 		},
 		{
+			"added and removed in one second, nothing before", nil,
+			[]membership.Change{{At: at(200), EventID: 1, Act: membership.Removed}, {At: at(200), EventID: 2, Act: membership.Added}, did(300, membership.Added)},
+			spans{span(300, 0, 300, 300, none)},
+		},
+		{
+			"removed and added in one second, nothing before", []membership.Sighting{saw(300, 298, 0, editor)},
+			[]membership.Change{{At: at(200), EventID: 1, Act: membership.Added}, {At: at(200), EventID: 2, Act: membership.Removed}},
+			spans{span(0, 200, 0, 0, editor), span(200, 0, 200, 200, editor)},
+		},
+		{
 			"added and removed in one second",
 			[]membership.Sighting{saw(100, 98, 0, none)},
 			[]membership.Change{{At: at(200), EventID: 1, Act: membership.Removed}, {At: at(200), EventID: 2, Act: membership.Added}},

@@ -48,49 +48,37 @@ func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Ev
 	return sightings, nil
 }
 
-// WantEntries notes files and folders to ask the portal for.
-func (w *Writer) WantEntries(ctx context.Context, entries map[attribution.Entry]bool) error {
-	return w.wantEntries(ctx, w.q, entries)
+// AddEntryEvents notes events whose room the whereabouts of a file or folder may tell, by event id.
+func (w *Writer) AddEntryEvents(ctx context.Context, entries map[int64]attribution.Entry) error {
+	return w.addEntryEvents(ctx, w.q, entries)
 }
 
-func (w *Writer) wantEntries(ctx context.Context, q *db.Queries, entries map[attribution.Entry]bool) error {
+func (w *Writer) addEntryEvents(ctx context.Context, q *db.Queries, entries map[int64]attribution.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	arg := db.WantEntriesParams{PortalID: w.Portal.ID}
-	for entry := range entries {
+	arg := db.AddEntryEventsParams{PortalID: w.Portal.ID}
+	for id, entry := range entries {
+		arg.EventIDs = append(arg.EventIDs, id)
 		arg.Folders = append(arg.Folders, entry.Folder)
 		arg.EntryIDs = append(arg.EntryIDs, entry.ID)
 	}
-	if err := q.WantEntries(ctx, arg); err != nil {
-		return fmt.Errorf("note files and folders to ask for: %w", err)
+	if err := q.AddEntryEvents(ctx, arg); err != nil {
+		return fmt.Errorf("note events of files and folders: %w", err)
 	}
 	return nil
 }
 
-// EntriesToAsk returns the files and folders that nothing but the portal can tell the room of.
-func (w *Writer) EntriesToAsk(ctx context.Context) ([]attribution.Entry, error) {
-	rows, err := w.q.ListEntriesToAsk(ctx, w.Portal.ID)
+// EntriesToAsk returns the files and folders that nothing but the portal can
+// tell the room of, or (destinations) the folders of which that is true that something was moved to.
+func (w *Writer) EntriesToAsk(ctx context.Context, destinations bool) ([]attribution.Entry, error) {
+	rows, err := w.q.ListEntriesToAsk(ctx, db.ListEntriesToAskParams{PortalID: w.Portal.ID, Destinations: destinations})
 	if err != nil {
 		return nil, fmt.Errorf("read which files and folders to ask for: %w", err)
 	}
 	entries := make([]attribution.Entry, len(rows))
 	for i, row := range rows {
 		entries[i] = attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
-	}
-	return entries, nil
-}
-
-// DestinationsToAsk returns the folders that moves and copies went to of which
-// nothing tells the room.
-func (w *Writer) DestinationsToAsk(ctx context.Context) ([]attribution.Entry, error) {
-	ids, err := w.q.ListDestinationsToAsk(ctx, w.Portal.ID)
-	if err != nil {
-		return nil, fmt.Errorf("read which destinations to ask for: %w", err)
-	}
-	entries := make([]attribution.Entry, len(ids))
-	for i, id := range ids {
-		entries[i] = attribution.Entry{Folder: true, ID: id}
 	}
 	return entries, nil
 }
@@ -235,7 +223,9 @@ func (w *Writer) judgeEntryChunk(ctx context.Context, q *db.Queries, judge Judge
 		fresh.Folders = append(fresh.Folders, e.IsFolder)
 		fresh.EntryIDs = append(fresh.EntryIDs, e.EntryID)
 	}
-	rows, err := q.ListEventsOfEntries(ctx, db.ListEventsOfEntriesParams{PortalID: w.Portal.ID, EntryIDs: fresh.EntryIDs})
+	rows, err := q.ListEventsOfEntries(ctx, db.ListEventsOfEntriesParams{
+		PortalID: w.Portal.ID, Folders: fresh.Folders, EntryIDs: fresh.EntryIDs,
+	})
 	if err != nil {
 		return 0, fmt.Errorf("read events: %w", err)
 	}

@@ -24,7 +24,7 @@ func (w *Writer) LogStates(ctx context.Context) ([]audit.LogState, error) {
 			continue
 		}
 		states = append(states, audit.LogState{
-			RoomID: r.RoomID, WantedFrom: zeroTime(r.LogWantedFrom),
+			RoomID: r.RoomID, Created: zeroTime(r.CreatedAt), WantedFrom: zeroTime(r.LogWantedFrom),
 			From: zeroTime(r.LogFrom), Until: zeroTime(r.LogUntil), RefusedAt: zeroTime(r.LogRefusedAt),
 		})
 	}

@@ -140,7 +140,11 @@ func (w *Writer) newSightings(
 		return arg, fmt.Errorf("read known members: %w", err)
 	}
 	for _, m := range open {
-		known[holder{m.AccountKey, m.GroupKey}] = membership.Right{Access: audit.Access(m.Access), Owner: m.IsOwner}
+		right := membership.Right{Access: audit.Access(m.Access), Owner: m.IsOwner}
+		if right == (membership.Right{}) { // a member, but nobody knows with which right
+			right.Access = audit.AccessVaries
+		}
+		known[holder{m.AccountKey, m.GroupKey}] = right
 	}
 	all := maps.Clone(listed)
 	for _, others := range []map[holder]membership.Right{said, known} {

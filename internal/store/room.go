@@ -62,7 +62,7 @@ func (w *Writer) putRoomUpdates(ctx context.Context, q *db.Queries, b attributio
 	if err := w.wantLogs(ctx, q, b.LogsFrom); err != nil {
 		return err
 	}
-	if err := w.wantEntries(ctx, q, b.Entries); err != nil {
+	if err := w.addEntryEvents(ctx, q, b.Entries); err != nil {
 		return err
 	}
 	if err := w.putCalls(ctx, q, b.Calls); err != nil {

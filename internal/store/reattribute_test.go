@@ -1,0 +1,149 @@
+package store_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"roompulse/internal/audit"
+	"roompulse/internal/testkit/bigportal"
+	"roompulse/internal/testkit/pgtest"
+)
+
+// blocksRead counts the blocks of audit_event and its indexes that f reads, in memory or
+// not, on connections other than conn.
+func blocksRead(t *testing.T, conn *pgx.Conn, f func()) int {
+	t.Helper()
+	count := func() (blocks int) {
+		t.Helper()
+		// The end of a session makes its numbers known.
+		_, err := conn.Exec(t.Context(), `
+			SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`)
+		must(t, err)
+		must(t, conn.QueryRow(t.Context(), `
+			SELECT heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit
+			FROM pg_statio_user_tables WHERE relname = 'audit_event'`).Scan(&blocks))
+		return blocks
+	}
+	before := count()
+	f()
+	return count() - before
+}
+
+// TestRecountReadsTouchedDays: what logs correct costs the days that it touches,
+// however long the past is.
+func TestRecountReadsTouchedDays(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	conn := connect(t, url)
+	from := now.AddDate(0, 0, -200)
+	must(t, bigportal.Load(t.Context(), conn, bigportal.Config{
+		Rooms: 20, Memberships: 400, People: 100, Events: 60_000, From: from, Days: 200,
+	}))
+	var table int
+	must(t, conn.QueryRow(t.Context(), "SELECT pg_relation_size('audit_event') / 8192").Scan(&table))
+	// Twelve events of other rooms, on two days.
+	rows, err := conn.Query(t.Context(), `
+		SELECT event_id, occurred_at FROM audit_event
+		WHERE room_source = 6 AND room_key <> 1
+			AND date_bin('1 day', occurred_at, 'epoch') IN (date_bin('1 day', $1::timestamptz, 'epoch'), date_bin('1 day', $2::timestamptz, 'epoch'))
+		ORDER BY event_id % 7, event_id LIMIT 12`, from.AddDate(0, 0, 20), from.AddDate(0, 0, 150))
+	must(t, err)
+	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e audit.LogEntry, err error) {
+		err = row.Scan(&e.EventID, &e.At)
+		return e, err
+	})
+	must(t, err)
+
+	blocks := blocksRead(t, conn, func() {
+		st := open(t, url)
+		w, err := st.OpenWriter(context.WithoutCancel(t.Context()), bigportal.Host, owner("owner"), now)
+		must(t, err)
+		defer w.Close()
+		_, contradicted, err := w.ApplyLog(t.Context(), "100001", entries, false)
+		must(t, err)
+		if contradicted != 12 {
+			t.Errorf("the log contradicted %d events, not 12", contradicted)
+		}
+	})
+	// Two days are a hundredth of the table, once to recount and a few times more to look events up.
+	if limit := table / 4; blocks > limit {
+		t.Errorf("%d blocks read of a table of %d; at most %d were expected", blocks, table, limit)
+	}
+}
+
+// TestConfirmationStaysInPlace: what logs confirm is written beside what was there, so that
+// a day's events stay together and no index grows.
+func TestConfirmationStaysInPlace(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	conn := connect(t, url)
+	must(t, bigportal.Load(t.Context(), conn, bigportal.Config{
+		Rooms: 100, Memberships: 1000, People: 100, Events: 20_000, From: now.AddDate(0, 0, -2), Days: 2,
+	}))
+	st := open(t, url)
+	w, err := st.OpenWriter(t.Context(), bigportal.Host, owner("owner"), now)
+	must(t, err)
+	defer w.Close()
+	for _, room := range []struct {
+		key int
+		id  string
+	}{{3, "100003"}, {4, "100004"}, {5, "100005"}} {
+		rows, err := conn.Query(t.Context(), "SELECT event_id, occurred_at FROM audit_event WHERE room_source = 6 AND room_key = $1", room.key)
+		must(t, err)
+		entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e audit.LogEntry, err error) {
+			err = row.Scan(&e.EventID, &e.At)
+			return e, err
+		})
+		must(t, err)
+		confirmed, _, err := w.ApplyLog(t.Context(), room.id, entries, false)
+		must(t, err)
+		if confirmed == 0 {
+			t.Fatalf("the log of room %s confirmed nothing", room.id)
+		}
+	}
+	w.Close()
+	st.Close()
+	var updates, inPlace int
+	_ = blocksRead(t, conn, func() {})
+	must(t, conn.QueryRow(t.Context(), `
+		SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'audit_event'`).Scan(&updates, &inPlace))
+	if updates == 0 || inPlace < updates*3/4 {
+		t.Errorf("of %d updates %d stayed in place", updates, inPlace)
+	}
+}
+
+// TestSpansNameHours: a query for the events of a span finds them by the index of hours.
+func TestSpansNameHours(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../queries/*.sql")
+	must(t, err)
+	alias := regexp.MustCompile(`audit_event AS (\w+)`)
+	spans := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		must(t, err)
+		for _, query := range strings.Split(string(text), "-- name: ")[1:] {
+			name, _, _ := strings.Cut(query, " ")
+			for _, match := range alias.FindAllStringSubmatch(query, -1) {
+				compared := regexp.MustCompile(`(?m)(?:AND|OR|WHERE|ON)\s+` + match[1] + `\.occurred_at\s+(?:[<>]|BETWEEN)`)
+				if !compared.MatchString(query) {
+					continue
+				}
+				spans++
+				if !strings.Contains(query, "date_bin('1 hour', "+match[1]+".occurred_at, 'epoch')") {
+					t.Errorf("%s: %s asks for a span of audit_event and does not name its hours", filepath.Base(file), name)
+				}
+			}
+		}
+	}
+	if spans == 0 {
+		t.Error("no query asks for a span of audit_event")
+	}
+}
