@@ -69,6 +69,47 @@ func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsPa
 	return err
 }
 
+const listDepartures = `-- name: ListDepartures :many
+SELECT DISTINCT s.room_key, s.seen_at
+FROM entry_sighting AS s
+INNER JOIN entry_sighting AS o
+    ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key = 0
+WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[])
+ORDER BY s.room_key, s.seen_at
+`
+
+type ListDeparturesParams struct {
+	PortalID int32
+	RoomKeys []int32
+}
+
+type ListDeparturesRow struct {
+	RoomKey int32
+	SeenAt  time.Time
+}
+
+// When folders were moved from or to the given rooms, and nobody knows from
+// where or to where: what lay in them has no event of its own.
+func (q *Queries) ListDepartures(ctx context.Context, arg ListDeparturesParams) ([]ListDeparturesRow, error) {
+	rows, err := q.db.Query(ctx, listDepartures, arg.PortalID, arg.RoomKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListDeparturesRow{}
+	for rows.Next() {
+		var i ListDeparturesRow
+		if err := rows.Scan(&i.RoomKey, &i.SeenAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listEntriesToAsk = `-- name: ListEntriesToAsk :many
 SELECT DISTINCT o.is_folder, o.entry_id
 FROM entry_event AS o
@@ -115,7 +156,7 @@ func (q *Queries) ListEntriesToAsk(ctx context.Context, arg ListEntriesToAskPara
 }
 
 const listEntrySightings = `-- name: ListEntrySightings :many
-SELECT s.is_folder, s.entry_id, s.seen_at, coalesce(r.room_id, '')::text AS room_id
+SELECT s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(r.room_id, '')::text AS room_id
 FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
 INNER JOIN entry_sighting AS s ON s.portal_id = $3 AND s.is_folder = w.is_folder AND s.entry_id = w.entry_id
 LEFT JOIN room AS r ON r.portal_id = s.portal_id AND r.room_key = s.room_key
@@ -132,6 +173,7 @@ type ListEntrySightingsRow struct {
 	IsFolder bool
 	EntryID  string
 	SeenAt   time.Time
+	RoomKey  int32
 	RoomID   string
 }
 
@@ -149,6 +191,7 @@ func (q *Queries) ListEntrySightings(ctx context.Context, arg ListEntrySightings
 			&i.IsFolder,
 			&i.EntryID,
 			&i.SeenAt,
+			&i.RoomKey,
 			&i.RoomID,
 		); err != nil {
 			return nil, err
@@ -300,14 +343,22 @@ func (q *Queries) ListStaleEntries(ctx context.Context, arg ListStaleEntriesPara
 }
 
 const listTwinned = `-- name: ListTwinned :many
+WITH moves AS (
+    SELECT
+        m.event_id, m.occurred_at, m.account_key, m.target, date_bin('1 hour', m.occurred_at, 'epoch') AS hour
+    FROM (SELECT unnest($2::bigint[]) AS event_id OFFSET 0) AS w
+    INNER JOIN audit_event AS m ON m.portal_id = $1 AND m.event_id = w.event_id
+)
 SELECT DISTINCT m.event_id
-FROM audit_event AS m
-INNER JOIN audit_event AS t
-    ON t.portal_id = m.portal_id
-    AND date_bin('1 hour', t.occurred_at, 'epoch') = date_bin('1 hour', m.occurred_at, 'epoch')
-    AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
-    AND t.event_id <> m.event_id
-WHERE m.portal_id = $1 AND m.event_id = ANY($2::bigint[])
+FROM (SELECT DISTINCT hour FROM moves) AS h
+CROSS JOIN LATERAL (
+    SELECT e.event_id, e.occurred_at, e.account_key, e.target
+    FROM audit_event AS e
+    WHERE e.portal_id = $1 AND date_bin('1 hour', e.occurred_at, 'epoch') = h.hour
+    OFFSET 0
+) AS t
+INNER JOIN moves AS m
+    ON m.occurred_at = t.occurred_at AND m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
 ORDER BY m.event_id
 `
 
@@ -317,7 +368,7 @@ type ListTwinnedParams struct {
 }
 
 // Those of the given events of moves and copies that are one of two: what they
-// did crossed the border of a room.
+// did crossed the border of a room. Each hour with such an event is read once.
 func (q *Queries) ListTwinned(ctx context.Context, arg ListTwinnedParams) ([]int64, error) {
 	rows, err := q.db.Query(ctx, listTwinned, arg.PortalID, arg.EventIDs)
 	if err != nil {
@@ -340,22 +391,22 @@ func (q *Queries) ListTwinned(ctx context.Context, arg ListTwinnedParams) ([]int
 
 const listTwins = `-- name: ListTwins :many
 SELECT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, tk.action_id
-FROM audit_event AS m
+FROM (SELECT unnest($1::bigint[]) AS event_id OFFSET 0) AS w
+INNER JOIN audit_event AS m ON m.portal_id = $2 AND m.event_id = w.event_id
 INNER JOIN kind AS mk ON mk.portal_id = m.portal_id AND mk.kind_key = m.kind_key
+INNER JOIN entry_event AS o ON o.portal_id = m.portal_id AND o.is_folder AND o.entry_id = split_part(m.target, ',', 2)
 INNER JOIN audit_event AS t
-    ON t.portal_id = m.portal_id
-    AND date_bin('1 hour', t.occurred_at, 'epoch') = date_bin('1 hour', m.occurred_at, 'epoch')
+    ON t.portal_id = o.portal_id AND t.event_id = o.event_id
     AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
     AND t.event_id <> m.event_id
 INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
-WHERE m.portal_id = $1 AND m.event_id = ANY($2::bigint[])
-    AND t.room_source = 5
+WHERE t.room_source = 5
 ORDER BY t.event_id
 `
 
 type ListTwinsParams struct {
-	PortalID int32
 	EventIDs []int64
+	PortalID int32
 }
 
 type ListTwinsRow struct {
@@ -370,7 +421,7 @@ type ListTwinsRow struct {
 
 // The events of the same moves and copies as the given ones that were placed by their number.
 func (q *Queries) ListTwins(ctx context.Context, arg ListTwinsParams) ([]ListTwinsRow, error) {
-	rows, err := q.db.Query(ctx, listTwins, arg.PortalID, arg.EventIDs)
+	rows, err := q.db.Query(ctx, listTwins, arg.EventIDs, arg.PortalID)
 	if err != nil {
 		return nil, err
 	}
@@ -409,9 +460,9 @@ SELECT DISTINCT
 FROM entry_event AS o
 INNER JOIN audit_event AS u ON u.portal_id = o.portal_id AND u.event_id = o.event_id
 INNER JOIN kind AS uk ON uk.portal_id = u.portal_id AND uk.kind_key = u.kind_key
+INNER JOIN entry_event AS ot ON ot.portal_id = o.portal_id AND ot.is_folder = o.is_folder AND ot.entry_id = o.entry_id
 INNER JOIN audit_event AS t
-    ON t.portal_id = u.portal_id
-    AND date_bin('1 hour', t.occurred_at, 'epoch') = date_bin('1 hour', u.occurred_at, 'epoch')
+    ON t.portal_id = ot.portal_id AND t.event_id = ot.event_id
     AND t.occurred_at = u.occurred_at AND t.account_key = u.account_key AND t.target = u.target
 INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = uk.action_id
 LEFT JOIN room AS r ON r.portal_id = t.portal_id AND r.room_key = t.room_key AND NOT r.is_unresolved
@@ -441,8 +492,8 @@ type ListUnplacedActsRow struct {
 	IsSettled   bool
 }
 
-// All events of the moves and copies of which at least one event is unplaced,
-// act by act, with the room that the folder they went to lies in (empty if it
+// All events of the moves and copies of which at least one event is unplaced (none
+// of them names a room, so that entry_event has them all), act by act, with the room that the folder they went to lies in (empty if it
 // is none or unknown), and whether that room's log has nothing more to tell of them.
 func (q *Queries) ListUnplacedActs(ctx context.Context, portalID int32) ([]ListUnplacedActsRow, error) {
 	rows, err := q.db.Query(ctx, listUnplacedActs, portalID)
@@ -516,5 +567,25 @@ func (q *Queries) SetEntryAsked(ctx context.Context, arg SetEntryAskedParams) er
 		arg.AskedAt,
 		arg.IsGone,
 	)
+	return err
+}
+
+const setRoomEntriesStale = `-- name: SetRoomEntriesStale :exec
+UPDATE entry AS e
+SET is_stale = true
+FROM entry_sighting AS s
+WHERE e.portal_id = $1
+    AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
+    AND s.room_key = $2 AND NOT e.is_stale
+`
+
+type SetRoomEntriesStaleParams struct {
+	PortalID int32
+	RoomKey  int32
+}
+
+// Has the events judged again of all that was ever seen in a room.
+func (q *Queries) SetRoomEntriesStale(ctx context.Context, arg SetRoomEntriesStaleParams) error {
+	_, err := q.db.Exec(ctx, setRoomEntriesStale, arg.PortalID, arg.RoomKey)
 	return err
 }

@@ -49,24 +49,51 @@ ORDER BY s.seen_at;
 
 -- name: ListTwinned :many
 -- Those of the given events of moves and copies that are one of two: what they
--- did crossed the border of a room.
+-- did crossed the border of a room. Each hour with such an event is read once.
+WITH moves AS (
+    SELECT
+        m.event_id, m.occurred_at, m.account_key, m.target, date_bin('1 hour', m.occurred_at, 'epoch') AS hour
+    FROM (SELECT unnest(@event_ids::bigint[]) AS event_id OFFSET 0) AS w
+    INNER JOIN audit_event AS m ON m.portal_id = @portal_id AND m.event_id = w.event_id
+)
 SELECT DISTINCT m.event_id
-FROM audit_event AS m
-INNER JOIN audit_event AS t
-    ON t.portal_id = m.portal_id
-    AND date_bin('1 hour', t.occurred_at, 'epoch') = date_bin('1 hour', m.occurred_at, 'epoch')
-    AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
-    AND t.event_id <> m.event_id
-WHERE m.portal_id = @portal_id AND m.event_id = ANY(@event_ids::bigint[])
+FROM (SELECT DISTINCT hour FROM moves) AS h
+CROSS JOIN LATERAL (
+    SELECT e.event_id, e.occurred_at, e.account_key, e.target
+    FROM audit_event AS e
+    WHERE e.portal_id = @portal_id AND date_bin('1 hour', e.occurred_at, 'epoch') = h.hour
+    OFFSET 0
+) AS t
+INNER JOIN moves AS m
+    ON m.occurred_at = t.occurred_at AND m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
 ORDER BY m.event_id;
 
 -- name: ListEntrySightings :many
 -- Where the given files and folders were seen, by time; an empty room_id is no room.
-SELECT s.is_folder, s.entry_id, s.seen_at, coalesce(r.room_id, '')::text AS room_id
+SELECT s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(r.room_id, '')::text AS room_id
 FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
 INNER JOIN entry_sighting AS s ON s.portal_id = @portal_id AND s.is_folder = w.is_folder AND s.entry_id = w.entry_id
 LEFT JOIN room AS r ON r.portal_id = s.portal_id AND r.room_key = s.room_key
 ORDER BY s.is_folder, s.entry_id, s.seen_at, s.room_key;
+
+-- name: ListDepartures :many
+-- When folders were moved from or to the given rooms, and nobody knows from
+-- where or to where: what lay in them has no event of its own.
+SELECT DISTINCT s.room_key, s.seen_at
+FROM entry_sighting AS s
+INNER JOIN entry_sighting AS o
+    ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key = 0
+WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[])
+ORDER BY s.room_key, s.seen_at;
+
+-- name: SetRoomEntriesStale :exec
+-- Has the events judged again of all that was ever seen in a room.
+UPDATE entry AS e
+SET is_stale = true
+FROM entry_sighting AS s
+WHERE e.portal_id = @portal_id
+    AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
+    AND s.room_key = @room_key AND NOT e.is_stale;
 
 -- name: ListStaleEntries :many
 -- A chunk of the entries whose events are to be judged again.
@@ -96,8 +123,8 @@ WHERE e.room_source IN (4, 5, 7) AND c.title IS NOT NULL
 ORDER BY e.event_id;
 
 -- name: ListUnplacedActs :many
--- All events of the moves and copies of which at least one event is unplaced,
--- act by act, with the room that the folder they went to lies in (empty if it
+-- All events of the moves and copies of which at least one event is unplaced (none
+-- of them names a room, so that entry_event has them all), act by act, with the room that the folder they went to lies in (empty if it
 -- is none or unknown), and whether that room's log has nothing more to tell of them.
 SELECT DISTINCT
     t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.target, tk.action_id,
@@ -110,9 +137,9 @@ SELECT DISTINCT
 FROM entry_event AS o
 INNER JOIN audit_event AS u ON u.portal_id = o.portal_id AND u.event_id = o.event_id
 INNER JOIN kind AS uk ON uk.portal_id = u.portal_id AND uk.kind_key = u.kind_key
+INNER JOIN entry_event AS ot ON ot.portal_id = o.portal_id AND ot.is_folder = o.is_folder AND ot.entry_id = o.entry_id
 INNER JOIN audit_event AS t
-    ON t.portal_id = u.portal_id
-    AND date_bin('1 hour', t.occurred_at, 'epoch') = date_bin('1 hour', u.occurred_at, 'epoch')
+    ON t.portal_id = ot.portal_id AND t.event_id = ot.event_id
     AND t.occurred_at = u.occurred_at AND t.account_key = u.account_key AND t.target = u.target
 INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = uk.action_id
 LEFT JOIN room AS r ON r.portal_id = t.portal_id AND r.room_key = t.room_key AND NOT r.is_unresolved
@@ -130,14 +157,14 @@ ORDER BY t.occurred_at, t.account_key, tk.action_id, t.target, t.event_id;
 -- name: ListTwins :many
 -- The events of the same moves and copies as the given ones that were placed by their number.
 SELECT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, tk.action_id
-FROM audit_event AS m
+FROM (SELECT unnest(@event_ids::bigint[]) AS event_id OFFSET 0) AS w
+INNER JOIN audit_event AS m ON m.portal_id = @portal_id AND m.event_id = w.event_id
 INNER JOIN kind AS mk ON mk.portal_id = m.portal_id AND mk.kind_key = m.kind_key
+INNER JOIN entry_event AS o ON o.portal_id = m.portal_id AND o.is_folder AND o.entry_id = split_part(m.target, ',', 2)
 INNER JOIN audit_event AS t
-    ON t.portal_id = m.portal_id
-    AND date_bin('1 hour', t.occurred_at, 'epoch') = date_bin('1 hour', m.occurred_at, 'epoch')
+    ON t.portal_id = o.portal_id AND t.event_id = o.event_id
     AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
     AND t.event_id <> m.event_id
 INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
-WHERE m.portal_id = @portal_id AND m.event_id = ANY(@event_ids::bigint[])
-    AND t.room_source = 5
+WHERE t.room_source = 5
 ORDER BY t.event_id;

@@ -42,10 +42,9 @@ func DestinationOf(e audit.Event) (folder Entry, ok bool) {
 }
 
 // roomAt is where an entry was at a moment by what was seen of it, by rising
-// time. Between two sightings that agree it is sure. It is likely before the first,
-// since moves are sightings, and where one of two may be of the same room.
-// Between two that differ nobody knows when it went, and after the last it may
-// have gone with its folder, which leaves no trace of its own.
+// time. Between two sightings that agree it is sure. It is likely before the first and
+// after the last, since moves are sightings, and where one of two may be of the
+// same room. Between two that differ nobody knows when it went.
 func roomAt(sightings []Sighting, at time.Time) (room string, source Source) {
 	after := slices.IndexFunc(sightings, func(s Sighting) bool { return s.At.After(at) })
 	if after < 0 {
@@ -62,14 +61,18 @@ func roomAt(sightings []Sighting, at time.Time) (room string, source Source) {
 		next = roomsAt(sightings, sightings[after].At)
 	}
 	source = SourceEntry
-	if len(before) == 0 {
+	switch {
+	case len(before) == 0:
 		before, source = next, SourceEntryNearby
+	case len(next) == 0:
+		next, source = before, SourceEntryNearby
 	}
 	var rooms []string
 	match := func(these, those []string) {
 		for _, r := range these {
 			inBoth := slices.Contains(those, r)
-			if r == "" || slices.Contains(rooms, r) || !inBoth && !slices.Contains(those, "") {
+			mayBe := len(these) == 1 && slices.Contains(those, "")
+			if r == "" || slices.Contains(rooms, r) || !inBoth && !mayBe {
 				continue
 			}
 			rooms = append(rooms, r)
@@ -80,8 +83,8 @@ func roomAt(sightings []Sighting, at time.Time) (room string, source Source) {
 	}
 	match(before, next)
 	match(next, before)
-	atItsMove := len(before) > 1 && slices.Equal(before, next)
-	if len(rooms) != 1 || atItsMove {
+	betweenMoves := len(before) > 1 && len(next) > 1
+	if len(rooms) != 1 || betweenMoves {
 		return "", SourceNone
 	}
 	return rooms[0], source

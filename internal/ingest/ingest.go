@@ -61,6 +61,8 @@ type Sink interface {
 	NewestEvent(ctx context.Context) (time.Time, error)
 	MissingSpans(ctx context.Context, since, until time.Time) ([]audit.Span, error)
 	CommitWindow(ctx context.Context, b attribution.Batch) (audit.Committed, error)
+	// Analyze tells the database that it has grown much.
+	Analyze(ctx context.Context) error
 	// Quarantined are the items that could not be decoded.
 	Quarantined(ctx context.Context) ([]audit.Undecodable, error)
 	// Release stores what such items have been decoded to.
@@ -129,6 +131,9 @@ const settle = 2 * time.Minute
 // daily is after what time a daily task is due again. A run that somebody has
 // scheduled daily comes a little early now and then.
 const daily = 23 * time.Hour
+
+// muchNew is after how many new events the database's idea of its tables is wrong.
+const muchNew = 50_000
 
 // ErrIncomplete says that a run is done, but some data could not be had.
 var ErrIncomplete = errors.New("some data could not be had")
@@ -242,6 +247,11 @@ func (s *Syncer) run(ctx context.Context) error {
 	}
 	if err := s.readWindows(ctx, missing); err != nil {
 		return fmt.Errorf("read events: %w", err)
+	}
+	if s.result.EventsNew > muchNew {
+		if err := s.sink.Analyze(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.retryGaps(ctx); err != nil {
 		return fmt.Errorf("try gaps again: %w", err)

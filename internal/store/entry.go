@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,11 +42,44 @@ func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Ev
 		return nil, fmt.Errorf("read where files and folders were: %w", err)
 	}
 	sightings := make(map[attribution.Entry][]attribution.Sighting, len(rows))
+	last := map[attribution.Entry]db.ListEntrySightingsRow{}
 	for _, row := range rows {
 		entry := attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
 		sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC(), RoomID: row.RoomID})
+		last[entry] = row
 	}
-	return sightings, nil
+	return sightings, w.addDepartures(ctx, q, sightings, last)
+}
+
+// addDepartures adds to the sightings of each entry that a folder has left the
+// room since in which it was seen last: the entry may have gone with it.
+func (w *Writer) addDepartures(
+	ctx context.Context, q *db.Queries, sightings map[attribution.Entry][]attribution.Sighting, last map[attribution.Entry]db.ListEntrySightingsRow,
+) error {
+	rooms := map[int32]bool{}
+	for _, row := range last {
+		rooms[row.RoomKey] = true
+	}
+	delete(rooms, 0)
+	if len(rooms) == 0 {
+		return nil
+	}
+	rows, err := q.ListDepartures(ctx, db.ListDeparturesParams{PortalID: w.Portal.ID, RoomKeys: slices.Sorted(maps.Keys(rooms))})
+	if err != nil {
+		return fmt.Errorf("read which folders left rooms: %w", err)
+	}
+	departures := map[int32][]time.Time{}
+	for _, row := range rows {
+		departures[row.RoomKey] = append(departures[row.RoomKey], row.SeenAt.UTC())
+	}
+	for entry, row := range last {
+		for _, at := range departures[row.RoomKey] {
+			if at.After(row.SeenAt) {
+				sightings[entry] = append(sightings[entry], attribution.Sighting{At: at})
+			}
+		}
+	}
+	return nil
 }
 
 // AddEntryEvents notes events whose room the whereabouts of a file or folder may tell, by event id.
@@ -117,9 +151,11 @@ func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, at audit
 		if err != nil {
 			return fmt.Errorf("read when its folders were moved: %w", err)
 		}
-		for _, then := range moved {
-			seen.add(entry, then, key)
+		for i, then := range moved { // before a folder came here, nobody knows
 			seen.add(entry, then, 0)
+			if i == len(moved)-1 {
+				seen.add(entry, then.Add(time.Second), key)
+			}
 		}
 		return q.AddEntrySightings(ctx, seen.arg)
 	})
@@ -171,6 +207,7 @@ func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, en
 		return fmt.Errorf("read which moves left a room: %w", err)
 	}
 	seen := newSightingSet(w.Portal.ID)
+	folderLeft := false
 	for _, e := range entries {
 		if e.EntryID == "" {
 			continue
@@ -184,10 +221,17 @@ func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, en
 		seen.add(entry, at, room)
 		if _, left := slices.BinarySearch(twinned, e.EventID); action.Target.IsMove() && (left || e.EventID == 0) {
 			seen.add(entry, at, 0)
+			folderLeft = folderLeft || entry.Folder
 		}
 	}
 	if err := q.AddEntrySightings(ctx, seen.arg); err != nil {
 		return fmt.Errorf("store where files and folders were: %w", err)
+	}
+	if !folderLeft {
+		return nil
+	}
+	if err := q.SetRoomEntriesStale(ctx, db.SetRoomEntriesStaleParams{PortalID: w.Portal.ID, RoomKey: room}); err != nil {
+		return fmt.Errorf("note what may have left with a folder: %w", err)
 	}
 	return nil
 }

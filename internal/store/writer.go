@@ -297,6 +297,16 @@ func (w *Writer) FinishTask(ctx context.Context, task string, at time.Time) erro
 	return nil
 }
 
+// Analyze brings the planner's statistics up to date. The server does so by
+// itself as well, but up to minutes after a backfill, and until then it reads
+// whole tables for a few events.
+func (w *Writer) Analyze(ctx context.Context) error {
+	if _, err := w.conn.Exec(ctx, "ANALYZE"); err != nil {
+		return fmt.Errorf("analyze the tables: %w", err)
+	}
+	return nil
+}
+
 // putCalls notes the lists that events have made stale, so that they are read
 // again even if the run ends before it comes to that.
 func (w *Writer) putCalls(ctx context.Context, q *db.Queries, calls attribution.Calls) error {
