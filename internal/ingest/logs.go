@@ -22,50 +22,58 @@ const (
 	confirmShare = 4
 )
 
-// readLogs reads logs of rooms: first to learn in which of the rooms with one
-// title events happened, then what events about rooms leave open, then, once a day
-// and within a quarter of the run's requests, all others, those unread longest first.
-// It returns the moves that a log was asked for.
-func (s *Syncer) readLogs(ctx context.Context) (asked map[audit.RoomMoment]bool, err error) {
+// readWantedLogs reads the logs that tell in which of the rooms with one title
+// events happened.
+func (s *Syncer) readWantedLogs(ctx context.Context) error {
 	s.tell("logs")
-	before := s.traffic().Requests
 	states, err := s.sink.LogStates(ctx)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	var wanted []logRead
+	for _, state := range states {
+		if !state.WantedFrom.IsZero() {
+			wanted = append(wanted, logRead{state, audit.Span{From: audit.Later(state.WantedFrom, s.bottom), To: s.until}, true})
+		}
+	}
+	return parallel(ctx, s.opts.Parallel, wanted, s.readLog)
+}
+
+// confirmTitles reads logs that nothing calls for, once a day and within a quarter
+// of the run's requests: what has come since they were read, those unread longest
+// first, and what came before the part that was wanted once. before is how
+// many requests the run had sent when it began to look for rooms.
+func (s *Syncer) confirmTitles(ctx context.Context, before int64) error {
+	if !s.isDue(audit.TaskLogs) {
+		return nil
+	}
+	states, err := s.sink.LogStates(ctx)
+	if err != nil {
+		return err
 	}
 	slices.SortFunc(states, func(a, b audit.LogState) int {
 		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.RoomID, b.RoomID))
 	})
-	var wanted, others, earlier []logRead
+	var earlier, later []logRead
 	for _, state := range states {
-		switch {
-		case !state.WantedFrom.IsZero():
-			wanted = append(wanted, logRead{state, audit.Span{From: audit.Later(state.WantedFrom, s.bottom), To: s.until}, true})
-			continue
-		case s.until.Sub(audit.Later(state.Until, state.RefusedAt)) >= daily:
-			others = append(others, logRead{state, audit.Span{From: audit.Later(state.Until, s.bottom), To: s.until}, false})
-		}
-		// What came before the part that was wanted once.
-		if begin := audit.Later(state.Created.Truncate(time.Second), s.bottom); state.From.After(begin) && state.RefusedAt.IsZero() {
+		begin := audit.Later(state.Created.Truncate(time.Second), s.bottom)
+		if state.From.After(begin) && state.RefusedAt.IsZero() {
 			earlier = append(earlier, logRead{state, audit.Span{From: begin, To: state.From}, false})
 		}
+		if s.until.Sub(audit.Later(state.Until, state.RefusedAt)) >= daily {
+			later = append(later, logRead{state, audit.Span{From: audit.Later(state.Until, s.bottom), To: s.until}, false})
+		}
 	}
-	if err := parallel(ctx, s.opts.Parallel, wanted, s.readLog); err != nil {
-		return nil, err
-	}
-	if asked, err = s.explainEvents(ctx); err != nil || !s.isDue(audit.TaskLogs) {
-		return asked, err
-	}
-	err = parallel(ctx, s.opts.Parallel, slices.Concat(earlier, others), func(ctx context.Context, r logRead, put putFunc) error {
+	err = parallel(ctx, s.opts.Parallel, slices.Concat(earlier, later), func(ctx context.Context, r logRead, put putFunc) error {
 		if s.traffic().Requests-before >= before/confirmShare {
 			return nil
 		}
 		return s.readLog(ctx, r, put)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return asked, s.finishTask(ctx, audit.TaskLogs, s.until)
+	return s.finishTask(ctx, audit.TaskLogs, s.until)
 }
 
 // logRead is a span of a room's log to read.

@@ -12,10 +12,12 @@ import (
 )
 
 // findRooms looks for the rooms of events that the events do not tell: by what
-// became known of titles, by the logs of rooms, and at last by asking where files and
-// folders lie. It judges again exactly the events of which more is known.
+// became known of titles, by the logs of rooms, and by asking where files and
+// folders lie. It judges again exactly the events of which more is known. At last it reads
+// logs that only confirm.
 func (s *Syncer) findRooms(ctx context.Context) error {
 	s.tell("rooms of events")
+	before := s.traffic().Requests
 	if err := s.judgeStale(ctx); err != nil {
 		return err
 	}
@@ -27,7 +29,10 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 	if err := s.askEntries(ctx, destinations); err != nil {
 		return err
 	}
-	moves, err := s.readLogs(ctx)
+	if err := s.readWantedLogs(ctx); err != nil {
+		return err
+	}
+	moves, err := s.explainEvents(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,6 +47,9 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 		return err
 	}
 	if err := s.judgeEntries(ctx); err != nil {
+		return err
+	}
+	if err := s.confirmTitles(ctx, before); err != nil {
 		return err
 	}
 	return s.sink.PlaceMoves(ctx, moves)
