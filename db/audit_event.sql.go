@@ -105,6 +105,24 @@ func (q *Queries) CountHeld(ctx context.Context, arg CountHeldParams) (CountHeld
 	return i, err
 }
 
+const deleteAccountDays = `-- name: DeleteAccountDays :exec
+DELETE FROM account_day AS d
+USING (SELECT unnest($1::integer[]) AS account_key, unnest($2::date[]) AS day) AS t
+WHERE d.portal_id = $3 AND d.account_key = t.account_key AND d.day = t.day
+`
+
+type DeleteAccountDaysParams struct {
+	AccountKeys []int32
+	Days        []time.Time
+	PortalID    int32
+}
+
+// Clears the way for a recount of the given rows.
+func (q *Queries) DeleteAccountDays(ctx context.Context, arg DeleteAccountDaysParams) error {
+	_, err := q.db.Exec(ctx, deleteAccountDays, arg.AccountKeys, arg.Days, arg.PortalID)
+	return err
+}
+
 const deletePendingHistory = `-- name: DeletePendingHistory :exec
 DELETE FROM history_pending WHERE portal_id = $1 AND event_id = ANY($2::bigint[])
 `
@@ -119,20 +137,31 @@ func (q *Queries) DeletePendingHistory(ctx context.Context, arg DeletePendingHis
 	return err
 }
 
-const holdsEvent = `-- name: HoldsEvent :one
-SELECT EXISTS (SELECT FROM audit_event WHERE portal_id = $1 AND event_id = $2)
+const getIdentity = `-- name: GetIdentity :one
+SELECT a.account_id, k.action_id, e.occurred_at
+FROM audit_event AS e
+INNER JOIN account AS a ON a.portal_id = e.portal_id AND a.account_key = e.account_key
+INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
+WHERE e.portal_id = $1 AND e.event_id = $2
 `
 
-type HoldsEventParams struct {
+type GetIdentityParams struct {
 	PortalID int32
 	EventID  int64
 }
 
-func (q *Queries) HoldsEvent(ctx context.Context, arg HoldsEventParams) (bool, error) {
-	row := q.db.QueryRow(ctx, holdsEvent, arg.PortalID, arg.EventID)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
+type GetIdentityRow struct {
+	AccountID  string
+	ActionID   int32
+	OccurredAt time.Time
+}
+
+// What tells an event from another one under the same id.
+func (q *Queries) GetIdentity(ctx context.Context, arg GetIdentityParams) (GetIdentityRow, error) {
+	row := q.db.QueryRow(ctx, getIdentity, arg.PortalID, arg.EventID)
+	var i GetIdentityRow
+	err := row.Scan(&i.AccountID, &i.ActionID, &i.OccurredAt)
+	return i, err
 }
 
 const listChangedIdentities = `-- name: ListChangedIdentities :many
@@ -143,14 +172,14 @@ INNER JOIN kind AS known ON known.portal_id = $1 AND known.kind_key = e.kind_key
 INNER JOIN kind AS listed ON listed.portal_id = $1 AND listed.kind_key = s.kind_key
 WHERE e.account_key <> s.account_key
     OR known.action_id <> listed.action_id
-    OR abs(extract(epoch FROM e.occurred_at - s.occurred_at)) NOT IN (0, 3600)
+    OR abs(extract(epoch FROM e.occurred_at - s.occurred_at)) NOT IN (0, 1800, 3600)
 ORDER BY s.event_id
 LIMIT 5
 `
 
 // Staged events whose id is held already for another act: the portal has been
-// restored or moved and gives its ids anew. The date may differ by the hour
-// of a clock change.
+// restored or moved and gives its ids anew. The date may differ by the hour, or
+// half of it, of a clock change.
 func (q *Queries) ListChangedIdentities(ctx context.Context, portalID int32) ([]int64, error) {
 	rows, err := q.db.Query(ctx, listChangedIdentities, portalID)
 	if err != nil {
@@ -294,6 +323,56 @@ func (q *Queries) ListEventsOfContext(ctx context.Context, arg ListEventsOfConte
 	return items, nil
 }
 
+const listEventsToMove = `-- name: ListEventsToMove :many
+SELECT e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, s.occurred_at AS moved_to, c.title
+FROM staged_event AS s
+INNER JOIN audit_event AS e ON e.portal_id = $1 AND e.event_id = s.event_id
+LEFT JOIN context AS c ON c.portal_id = e.portal_id AND c.context_key = e.context_key
+WHERE s.occurred_at < e.occurred_at
+ORDER BY e.event_id
+`
+
+type ListEventsToMoveRow struct {
+	EventID    int64
+	OccurredAt time.Time
+	AccountKey int32
+	RoomKey    *int32
+	RoomSource int16
+	Class      int16
+	MovedTo    time.Time
+	Title      *string
+}
+
+// Events that are held with a later date than they are staged with.
+func (q *Queries) ListEventsToMove(ctx context.Context, portalID int32) ([]ListEventsToMoveRow, error) {
+	rows, err := q.db.Query(ctx, listEventsToMove, portalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListEventsToMoveRow{}
+	for rows.Next() {
+		var i ListEventsToMoveRow
+		if err := rows.Scan(
+			&i.EventID,
+			&i.OccurredAt,
+			&i.AccountKey,
+			&i.RoomKey,
+			&i.RoomSource,
+			&i.Class,
+			&i.MovedTo,
+			&i.Title,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listPendingHistory = `-- name: ListPendingHistory :many
 SELECT h.event_id, r.room_id, (m.actor_id IS NOT NULL)::boolean AS own_membership
 FROM history_pending AS h
@@ -421,6 +500,47 @@ func (q *Queries) MergeStagedEvents(ctx context.Context, arg MergeStagedEventsPa
 	var i MergeStagedEventsRow
 	err := row.Scan(&i.NewEvents, &i.OldestNew)
 	return i, err
+}
+
+const moveEvents = `-- name: MoveEvents :exec
+UPDATE audit_event AS e
+SET occurred_at = s.occurred_at
+FROM staged_event AS s
+WHERE e.portal_id = $1 AND e.event_id = s.event_id AND s.occurred_at < e.occurred_at
+`
+
+func (q *Queries) MoveEvents(ctx context.Context, portalID int32) error {
+	_, err := q.db.Exec(ctx, moveEvents, portalID)
+	return err
+}
+
+const recountAccountDays = `-- name: RecountAccountDays :exec
+INSERT INTO account_day (portal_id, account_key, day, events, last_at)
+SELECT e.portal_id, e.account_key, t.day, count(*), max(e.occurred_at)
+FROM (
+    SELECT
+        unnest($1::integer[]) AS account_key,
+        unnest($2::date[]) AS day
+) AS t
+INNER JOIN audit_event AS e
+    ON e.account_key = t.account_key
+    AND e.occurred_at >= t.day::timestamp AT TIME ZONE 'UTC'
+    AND e.occurred_at < (t.day + 1)::timestamp AT TIME ZONE 'UTC'
+WHERE e.portal_id = $3 AND e.class >= 0
+GROUP BY e.portal_id, e.account_key, t.day
+ORDER BY e.portal_id, e.account_key, t.day
+`
+
+type RecountAccountDaysParams struct {
+	AccountKeys []int32
+	Days        []time.Time
+	PortalID    int32
+}
+
+// Counts the given rows anew from raw events.
+func (q *Queries) RecountAccountDays(ctx context.Context, arg RecountAccountDaysParams) error {
+	_, err := q.db.Exec(ctx, recountAccountDays, arg.AccountKeys, arg.Days, arg.PortalID)
+	return err
 }
 
 const setEventRooms = `-- name: SetEventRooms :exec

@@ -76,7 +76,7 @@ type Room struct {
 	LogRefusedAt *time.Time
 }
 
-// Spans of time that sync could not complete
+// Spans of time that sync could not complete, those closed since included
 type SyncGap struct {
 	// Portal
 	PortalID int32
@@ -94,6 +94,8 @@ type SyncGap struct {
 	FoundAt time.Time
 	// Portal time, UTC, when it was last tried
 	TriedAt time.Time
+	// Portal time, UTC, when sync completed it; null if it is still a gap
+	ClosedAt *time.Time
 	// When an administrator accepted it, UTC; null if none did
 	AcceptedAt *time.Time
 	// The administrator's reason

@@ -13,7 +13,7 @@ import (
 const acceptGap = `-- name: AcceptGap :execrows
 UPDATE sync_gap
 SET accepted_at = $1::timestamptz, accept_reason = $2::text
-WHERE portal_id = $3 AND gap_id = $4
+WHERE portal_id = $3 AND gap_id = $4 AND closed_at IS NULL
 `
 
 type AcceptGapParams struct {
@@ -41,7 +41,10 @@ INSERT INTO sync_gap (portal_id, gap_id, gap_from, gap_to, is_lost, cause, found
 SELECT
     $1,
     coalesce(
-        (SELECT g.gap_id FROM sync_gap AS g WHERE g.portal_id = $1 AND g.gap_from = $2 AND g.gap_to = $3),
+        (
+            SELECT g.gap_id FROM sync_gap AS g
+            WHERE g.portal_id = $1 AND g.gap_from = $2 AND g.gap_to = $3 AND g.closed_at IS NULL
+        ),
         (SELECT max(g.gap_id) FROM sync_gap AS g WHERE g.portal_id = $1) + 1,
         1
     ),
@@ -131,6 +134,31 @@ func (q *Queries) AddWindow(ctx context.Context, arg AddWindowParams) error {
 	return err
 }
 
+const closeGaps = `-- name: CloseGaps :exec
+UPDATE sync_gap
+SET closed_at = $1::timestamptz
+WHERE portal_id = $2 AND NOT is_lost AND closed_at IS NULL AND gap_from >= $3 AND gap_to <= $4
+`
+
+type CloseGapsParams struct {
+	ClosedAt time.Time
+	PortalID int32
+	Since    time.Time
+	Until    time.Time
+}
+
+// Gaps that lie in a window which has been completed are none any more. Their
+// rows stay, so that no other gap is ever given their number.
+func (q *Queries) CloseGaps(ctx context.Context, arg CloseGapsParams) error {
+	_, err := q.db.Exec(ctx, closeGaps,
+		arg.ClosedAt,
+		arg.PortalID,
+		arg.Since,
+		arg.Until,
+	)
+	return err
+}
+
 const countQuarantined = `-- name: CountQuarantined :one
 SELECT count(*)
 FROM quarantine
@@ -183,23 +211,6 @@ type CutWindowsBeforeParams struct {
 
 func (q *Queries) CutWindowsBefore(ctx context.Context, arg CutWindowsBeforeParams) error {
 	_, err := q.db.Exec(ctx, cutWindowsBefore, arg.GapFrom, arg.PortalID)
-	return err
-}
-
-const deleteClosedGaps = `-- name: DeleteClosedGaps :exec
-DELETE FROM sync_gap
-WHERE portal_id = $1 AND NOT is_lost AND gap_from >= $2 AND gap_to <= $3
-`
-
-type DeleteClosedGapsParams struct {
-	PortalID int32
-	Since    time.Time
-	Until    time.Time
-}
-
-// Gaps that lie in a window which has been completed are none any more.
-func (q *Queries) DeleteClosedGaps(ctx context.Context, arg DeleteClosedGapsParams) error {
-	_, err := q.db.Exec(ctx, deleteClosedGaps, arg.PortalID, arg.Since, arg.Until)
 	return err
 }
 
@@ -392,7 +403,7 @@ func (q *Queries) ListCompleteSpans(ctx context.Context, portalID int32) ([]List
 }
 
 const listGaps = `-- name: ListGaps :many
-SELECT portal_id, gap_id, gap_from, gap_to, is_lost, cause, found_at, tried_at, accepted_at, accept_reason FROM sync_gap WHERE portal_id = $1 ORDER BY gap_from
+SELECT portal_id, gap_id, gap_from, gap_to, is_lost, cause, found_at, tried_at, closed_at, accepted_at, accept_reason FROM sync_gap WHERE portal_id = $1 AND closed_at IS NULL ORDER BY gap_from
 `
 
 func (q *Queries) ListGaps(ctx context.Context, portalID int32) ([]SyncGap, error) {
@@ -413,6 +424,7 @@ func (q *Queries) ListGaps(ctx context.Context, portalID int32) ([]SyncGap, erro
 			&i.Cause,
 			&i.FoundAt,
 			&i.TriedAt,
+			&i.ClosedAt,
 			&i.AcceptedAt,
 			&i.AcceptReason,
 		); err != nil {
@@ -439,7 +451,7 @@ FROM (
         - coalesce((
             SELECT range_agg(tstzrange(g.gap_from, g.gap_to))
             FROM sync_gap AS g
-            WHERE g.portal_id = $3
+            WHERE g.portal_id = $3 AND g.closed_at IS NULL
         ), '{}'::tstzmultirange)
     ) AS r
 ) AS spans

@@ -75,12 +75,13 @@ CREATE TABLE sync_gap (
     cause          text NOT NULL,
     found_at       timestamptz NOT NULL,
     tried_at       timestamptz NOT NULL,
+    closed_at      timestamptz,
     accepted_at    timestamptz,
     accept_reason  text,
     PRIMARY KEY (portal_id, gap_id)
 );
 
-COMMENT ON TABLE sync_gap IS 'Spans of time that sync could not complete';
+COMMENT ON TABLE sync_gap IS 'Spans of time that sync could not complete, those closed since included';
 COMMENT ON COLUMN sync_gap.portal_id IS 'Portal';
 COMMENT ON COLUMN sync_gap.gap_id IS 'Number of the gap within its portal';
 COMMENT ON COLUMN sync_gap.gap_from IS 'Start, UTC, included';
@@ -89,6 +90,7 @@ COMMENT ON COLUMN sync_gap.is_lost IS 'True: the portal was restored or moved an
 COMMENT ON COLUMN sync_gap.cause IS 'Why it could not be completed';
 COMMENT ON COLUMN sync_gap.found_at IS 'Portal time, UTC, when it was found';
 COMMENT ON COLUMN sync_gap.tried_at IS 'Portal time, UTC, when it was last tried';
+COMMENT ON COLUMN sync_gap.closed_at IS 'Portal time, UTC, when sync completed it; null if it is still a gap';
 COMMENT ON COLUMN sync_gap.accepted_at IS 'When an administrator accepted it, UTC; null if none did';
 COMMENT ON COLUMN sync_gap.accept_reason IS 'The administrator''s reason';
 

@@ -78,8 +78,8 @@ FROM fresh AS f;
 
 -- name: ListChangedIdentities :many
 -- Staged events whose id is held already for another act: the portal has been
--- restored or moved and gives its ids anew. The date may differ by the hour
--- of a clock change.
+-- restored or moved and gives its ids anew. The date may differ by the hour, or
+-- half of it, of a clock change.
 SELECT s.event_id
 FROM staged_event AS s
 INNER JOIN audit_event AS e ON e.portal_id = @portal_id AND e.event_id = s.event_id
@@ -87,7 +87,7 @@ INNER JOIN kind AS known ON known.portal_id = @portal_id AND known.kind_key = e.
 INNER JOIN kind AS listed ON listed.portal_id = @portal_id AND listed.kind_key = s.kind_key
 WHERE e.account_key <> s.account_key
     OR known.action_id <> listed.action_id
-    OR abs(extract(epoch FROM e.occurred_at - s.occurred_at)) NOT IN (0, 3600)
+    OR abs(extract(epoch FROM e.occurred_at - s.occurred_at)) NOT IN (0, 1800, 3600)
 ORDER BY s.event_id
 LIMIT 5;
 
@@ -118,8 +118,51 @@ WHERE e.portal_id = @portal_id
     AND e.occurred_at BETWEEN @since AND @until
     AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @since::timestamptz, 'epoch') AND @until;
 
--- name: HoldsEvent :one
-SELECT EXISTS (SELECT FROM audit_event WHERE portal_id = @portal_id AND event_id = @event_id);
+-- name: GetIdentity :one
+-- What tells an event from another one under the same id.
+SELECT a.account_id, k.action_id, e.occurred_at
+FROM audit_event AS e
+INNER JOIN account AS a ON a.portal_id = e.portal_id AND a.account_key = e.account_key
+INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
+WHERE e.portal_id = @portal_id AND e.event_id = @event_id;
+
+-- name: ListEventsToMove :many
+-- Events that are held with a later date than they are staged with.
+SELECT e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, s.occurred_at AS moved_to, c.title
+FROM staged_event AS s
+INNER JOIN audit_event AS e ON e.portal_id = @portal_id AND e.event_id = s.event_id
+LEFT JOIN context AS c ON c.portal_id = e.portal_id AND c.context_key = e.context_key
+WHERE s.occurred_at < e.occurred_at
+ORDER BY e.event_id;
+
+-- name: MoveEvents :exec
+UPDATE audit_event AS e
+SET occurred_at = s.occurred_at
+FROM staged_event AS s
+WHERE e.portal_id = @portal_id AND e.event_id = s.event_id AND s.occurred_at < e.occurred_at;
+
+-- name: DeleteAccountDays :exec
+-- Clears the way for a recount of the given rows.
+DELETE FROM account_day AS d
+USING (SELECT unnest(@account_keys::integer[]) AS account_key, unnest(@days::date[]) AS day) AS t
+WHERE d.portal_id = @portal_id AND d.account_key = t.account_key AND d.day = t.day;
+
+-- name: RecountAccountDays :exec
+-- Counts the given rows anew from raw events.
+INSERT INTO account_day (portal_id, account_key, day, events, last_at)
+SELECT e.portal_id, e.account_key, t.day, count(*), max(e.occurred_at)
+FROM (
+    SELECT
+        unnest(@account_keys::integer[]) AS account_key,
+        unnest(@days::date[]) AS day
+) AS t
+INNER JOIN audit_event AS e
+    ON e.account_key = t.account_key
+    AND e.occurred_at >= t.day::timestamp AT TIME ZONE 'UTC'
+    AND e.occurred_at < (t.day + 1)::timestamp AT TIME ZONE 'UTC'
+WHERE e.portal_id = @portal_id AND e.class >= 0
+GROUP BY e.portal_id, e.account_key, t.day
+ORDER BY e.portal_id, e.account_key, t.day;
 
 -- name: ListEventsOfContext :many
 -- A chunk of the events of a context, after the given one, that have no room

@@ -102,14 +102,14 @@ FROM (
         - coalesce((
             SELECT range_agg(tstzrange(g.gap_from, g.gap_to))
             FROM sync_gap AS g
-            WHERE g.portal_id = @portal_id
+            WHERE g.portal_id = @portal_id AND g.closed_at IS NULL
         ), '{}'::tstzmultirange)
     ) AS r
 ) AS spans
 ORDER BY 1 DESC;
 
 -- name: ListGaps :many
-SELECT * FROM sync_gap WHERE portal_id = @portal_id ORDER BY gap_from;
+SELECT * FROM sync_gap WHERE portal_id = @portal_id AND closed_at IS NULL ORDER BY gap_from;
 
 -- name: AddGap :exec
 -- A gap that is known already is only tried once more.
@@ -117,22 +117,27 @@ INSERT INTO sync_gap (portal_id, gap_id, gap_from, gap_to, is_lost, cause, found
 SELECT
     @portal_id,
     coalesce(
-        (SELECT g.gap_id FROM sync_gap AS g WHERE g.portal_id = @portal_id AND g.gap_from = @gap_from AND g.gap_to = @gap_to),
+        (
+            SELECT g.gap_id FROM sync_gap AS g
+            WHERE g.portal_id = @portal_id AND g.gap_from = @gap_from AND g.gap_to = @gap_to AND g.closed_at IS NULL
+        ),
         (SELECT max(g.gap_id) FROM sync_gap AS g WHERE g.portal_id = @portal_id) + 1,
         1
     ),
     @gap_from, @gap_to, @is_lost, @cause, @found_at, @found_at
 ON CONFLICT (portal_id, gap_id) DO UPDATE SET tried_at = excluded.tried_at, cause = excluded.cause;
 
--- name: DeleteClosedGaps :exec
--- Gaps that lie in a window which has been completed are none any more.
-DELETE FROM sync_gap
-WHERE portal_id = @portal_id AND NOT is_lost AND gap_from >= @since AND gap_to <= @until;
+-- name: CloseGaps :exec
+-- Gaps that lie in a window which has been completed are none any more. Their
+-- rows stay, so that no other gap is ever given their number.
+UPDATE sync_gap
+SET closed_at = @closed_at::timestamptz
+WHERE portal_id = @portal_id AND NOT is_lost AND closed_at IS NULL AND gap_from >= @since AND gap_to <= @until;
 
 -- name: AcceptGap :execrows
 UPDATE sync_gap
 SET accepted_at = @accepted_at::timestamptz, accept_reason = @accept_reason::text
-WHERE portal_id = @portal_id AND gap_id = @gap_id;
+WHERE portal_id = @portal_id AND gap_id = @gap_id AND closed_at IS NULL;
 
 -- name: GetOldestEvent :one
 -- Date of the oldest event held; year 1 if there is none.

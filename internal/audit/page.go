@@ -19,7 +19,8 @@ func (p EventPage) Rows() int { return len(p.Events) + len(p.Undecodable) }
 
 // Undecodable is an item of the audit trail that roompulse cannot read.
 type Undecodable struct {
-	// SHA256 of the item's bytes as the portal sent them identifies it.
+	// SHA256 of the item's bytes as the portal sent them identifies it. Further items
+	// of the same bytes in a window have a hash of the hash and their number.
 	SHA256 [sha256.Size]byte
 	// Body is the item without what must not be stored: link secrets removed
 	// where it is JSON, otherwise every URL masked.

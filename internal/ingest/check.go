@@ -110,7 +110,7 @@ func (s *Syncer) hasGrown(ctx context.Context, span audit.Span, held int, put pu
 	}
 	var known bool
 	err = put(func(ctx context.Context) (err error) {
-		known, err = s.sink.Holds(ctx, page.Events[0].ID)
+		known, err = s.sink.Holds(ctx, page.Events[0])
 		return err
 	})
 	return !known, err

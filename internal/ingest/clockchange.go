@@ -12,11 +12,18 @@ import (
 	"roompulse/internal/audit"
 )
 
+// shifts are by how much clocks are set back: by an hour, on Lord Howe by half of it.
+var shifts = []time.Duration{30 * time.Minute, time.Hour}
+
+// pieceSize is shorter than any of the shifts, and than the difference between
+// them: a piece tells by which of them an event is listed late.
+const pieceSize = 20 * time.Minute
+
 // correctDates mends the dates of events in the hour that comes twice when
 // clocks are set back. The portal lists the first pass of it with the
 // offset of the second, an hour late; its filter works on the true time. Where
-// the listed offset drops, the hours around are asked for again in pieces
-// shorter than the drop: what is listed after its piece has happened that much earlier.
+// the listed offset drops, or events are listed outside the window, the hours around are
+// asked for again in pieces: what is listed after its piece happened in it.
 func (s *Syncer) correctDates(ctx context.Context, window planned, events map[int64]audit.Event) error {
 	if window.before == nil && window.From.After(s.bottom) {
 		page, err := s.events(ctx, audit.Span{From: s.bottom, To: window.From.Add(-time.Second)}, 0, 1)
@@ -27,20 +34,21 @@ func (s *Syncer) correctDates(ctx context.Context, window planned, events map[in
 			window.before = &page.Events[0]
 		}
 	}
-	for _, drop := range drops(window, events) {
-		around := audit.Span{From: audit.Later(wholeSecond(drop.at.Add(-drop.by)), window.From), To: audit.Earlier(drop.at.Add(drop.by), window.To)}
-		for piece := range pieces(around, drop.by/2) {
+	for _, at := range drops(window, events) {
+		around := audit.Span{
+			From: audit.Later(wholeSecond(at.Add(-tolerance)), window.From),
+			To:   audit.Earlier(wholeSecond(at.Add(tolerance)), window.To),
+		}
+		for piece := range pieces(around, pieceSize) {
 			passes, closed, err := s.collect(ctx, piece)
 			if err != nil {
 				return err
 			}
 			if !closed {
-				return fmt.Errorf("%w: dates in the repeated hour at %s cannot be told apart", audit.ErrUnavailable, drop.at.Format(time.RFC3339))
+				return fmt.Errorf("%w: dates in the repeated hour at %s cannot be told apart", audit.ErrUnavailable, at.Format(time.RFC3339))
 			}
 			for id, e := range passes.events {
-				if e.At.After(piece.To) {
-					e.At = e.At.Add(-drop.by)
-				}
+				e.At = trueDate(e.At, piece)
 				if _, ok := events[id]; ok { // what has come since is for the next check
 					events[id] = e
 				}
@@ -50,32 +58,40 @@ func (s *Syncer) correctDates(ctx context.Context, window planned, events map[in
 	return nil
 }
 
-// drop is where listed offsets become lower with time.
-type drop struct {
-	at time.Time // of the first event listed with the lower offset
-	by time.Duration
+// trueDate is when an event happened that came in answer to a piece.
+func trueDate(listed time.Time, piece audit.Span) time.Time {
+	if !listed.After(piece.To) {
+		return listed
+	}
+	for _, shift := range shifts {
+		if at := listed.Add(-shift); !at.Before(piece.From) && !at.After(piece.To) {
+			return at
+		}
+	}
+	return listed
 }
 
-// drops finds the drops in a window. Both ends of the window can lie in the
+// drops finds where listed offsets become lower with time: the date of the first
+// event listed with the lower offset. Both ends of the window can lie in the
 // repeated hour: then events are listed beyond them.
-func drops(window planned, events map[int64]audit.Event) []drop {
+func drops(window planned, events map[int64]audit.Event) []time.Time {
 	sorted := slices.SortedFunc(maps.Values(events), func(a, b audit.Event) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(b.Offset, a.Offset))
 	})
-	var found []drop
+	var found []time.Time
 	before := window.before
 	if before != nil && !before.At.Before(window.From) {
-		found = append(found, drop{window.From, tolerance})
+		found = append(found, window.From)
 	}
 	for i := range sorted {
 		e := &sorted[i]
 		if before != nil && before.Offset > e.Offset {
-			found = append(found, drop{e.At, time.Duration(before.Offset-e.Offset) * time.Second})
+			found = append(found, e.At)
 		}
 		before = e
 	}
 	if before != nil && before.At.After(window.To) && len(sorted) > 0 {
-		found = append(found, drop{window.To, tolerance})
+		found = append(found, window.To)
 	}
 	return found
 }

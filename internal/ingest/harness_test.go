@@ -156,26 +156,29 @@ func (h *harness) checkTruthBy(t *testing.T, ways world.Evidence, since, until t
 	}
 }
 
+// rollups are what the rollups are counted from raw events by.
+var rollups = map[string]string{
+	"room_day": `
+		SELECT portal_id, room_key, account_key, (occurred_at AT TIME ZONE 'UTC')::date AS day,
+			nullif(count(*) FILTER (WHERE class = 1), 0)::integer AS views,
+			nullif(count(*) FILTER (WHERE class = 2), 0)::integer AS edits,
+			nullif(count(*) FILTER (WHERE class = 3), 0)::integer AS manages,
+			min(occurred_at) FILTER (WHERE class = 1) AS view_first_at, max(occurred_at) FILTER (WHERE class = 1) AS view_last_at,
+			min(occurred_at) FILTER (WHERE class = 2) AS edit_first_at, max(occurred_at) FILTER (WHERE class = 2) AS edit_last_at,
+			min(occurred_at) FILTER (WHERE class = 3) AS manage_first_at, max(occurred_at) FILTER (WHERE class = 3) AS manage_last_at
+		FROM audit_event WHERE room_key IS NOT NULL AND class > 0 GROUP BY 1, 2, 3, 4`,
+	"account_day": `
+		SELECT portal_id, account_key, (occurred_at AT TIME ZONE 'UTC')::date AS day, count(*)::integer AS events, max(occurred_at) AS last_at
+		FROM audit_event WHERE class >= 0 GROUP BY 1, 2, 3`,
+	"event_day": `
+		SELECT portal_id, (occurred_at AT TIME ZONE 'UTC')::date AS day, room_source, class, count(*) AS events
+		FROM audit_event GROUP BY 1, 2, 3, 4`,
+}
+
 // checkRollups recounts the rollups from raw events.
 func (h *harness) checkRollups(t *testing.T) {
 	t.Helper()
-	for name, query := range map[string]string{
-		"room_day": `
-			SELECT portal_id, room_key, account_key, (occurred_at AT TIME ZONE 'UTC')::date AS day,
-				nullif(count(*) FILTER (WHERE class = 1), 0)::integer AS views,
-				nullif(count(*) FILTER (WHERE class = 2), 0)::integer AS edits,
-				nullif(count(*) FILTER (WHERE class = 3), 0)::integer AS manages,
-				min(occurred_at) FILTER (WHERE class = 1) AS view_first_at, max(occurred_at) FILTER (WHERE class = 1) AS view_last_at,
-				min(occurred_at) FILTER (WHERE class = 2) AS edit_first_at, max(occurred_at) FILTER (WHERE class = 2) AS edit_last_at,
-				min(occurred_at) FILTER (WHERE class = 3) AS manage_first_at, max(occurred_at) FILTER (WHERE class = 3) AS manage_last_at
-			FROM audit_event WHERE room_key IS NOT NULL AND class > 0 GROUP BY 1, 2, 3, 4`,
-		"account_day": `
-			SELECT portal_id, account_key, (occurred_at AT TIME ZONE 'UTC')::date AS day, count(*)::integer AS events, max(occurred_at) AS last_at
-			FROM audit_event WHERE class >= 0 GROUP BY 1, 2, 3`,
-		"event_day": `
-			SELECT portal_id, (occurred_at AT TIME ZONE 'UTC')::date AS day, room_source, class, count(*) AS events
-			FROM audit_event GROUP BY 1, 2, 3, 4`,
-	} {
+	for name, query := range rollups {
 		var differences int
 		err := h.conn.QueryRow(t.Context(), `
 			WITH recount AS (`+query+`)

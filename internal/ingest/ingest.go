@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"roompulse/internal/attribution"
@@ -73,7 +74,8 @@ type Sink interface {
 	// CountHeld counts the rows held for a span, both ends included, and tells
 	// since when none of it has been checked.
 	CountHeld(ctx context.Context, span audit.Span) (rows int, checkedAt time.Time, err error)
-	Holds(ctx context.Context, eventID int64) (bool, error)
+	// Holds reports whether the event is here; audit.ErrRestored if its id is that of another act.
+	Holds(ctx context.Context, e audit.Event) (bool, error)
 	SetChecked(ctx context.Context, span audit.Span, at time.Time) error
 
 	Tasks(ctx context.Context) (map[string]audit.Task, error)
@@ -174,6 +176,10 @@ type Syncer struct {
 	result  audit.RunResult
 	// portalNow is the portal's clock, as it was at the start plus the time passed.
 	portalNow func() time.Time
+	// unanswered counts the rooms, groups and entries in a row that got no answer.
+	unanswered atomic.Int32
+	// incomplete is why the run will end with ErrIncomplete, nil if it will not.
+	incomplete error
 	// progress is what was last told.
 	progress Progress
 }
@@ -234,7 +240,7 @@ func (s *Syncer) run(ctx context.Context) error {
 	if err := s.releaseQuarantined(ctx); err != nil {
 		return fmt.Errorf("decode quarantined items: %w", err)
 	}
-	if err := s.readLists(ctx); err != nil {
+	if err := s.tolerate(s.readLists(ctx)); err != nil {
 		return fmt.Errorf("read lists: %w", err)
 	}
 	// Before anything new is taken: a restored portal is recognized here.
@@ -259,16 +265,16 @@ func (s *Syncer) run(ctx context.Context) error {
 	if err := s.checkAll(ctx); err != nil {
 		return fmt.Errorf("look for late events: %w", err)
 	}
-	if err := s.readLists(ctx); err != nil {
+	if err := s.tolerate(s.readLists(ctx)); err != nil {
 		return fmt.Errorf("read lists: %w", err)
 	}
-	if err := s.findRooms(ctx); err != nil {
+	if err := s.tolerate(s.findRooms(ctx)); err != nil {
 		return fmt.Errorf("find the rooms of events: %w", err)
 	}
 	if s.result.Quarantined > 0 {
 		return fmt.Errorf("%w: new in quarantine, not understood: %d of the audit trail's items", ErrIncomplete, s.result.Quarantined)
 	}
-	return nil
+	return s.incomplete
 }
 
 // releaseQuarantined stores the items that an earlier version could not decode

@@ -1,8 +1,10 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -79,8 +81,10 @@ func (s *Syncer) readMembers(ctx context.Context) error {
 	return parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put putFunc) error {
 		at := s.portalNow()
 		list, err := s.source.Members(ctx, id)
-		if err != nil {
-			if !s.isOnlyOne(ctx, err) {
+		if err == nil {
+			s.unanswered.Store(0)
+		} else {
+			if err := s.onlyOne(ctx, err); err != nil {
 				return err
 			}
 			// What was known stays, and reports say that it is not read any more.
@@ -104,26 +108,57 @@ func (s *Syncer) readGroups(ctx context.Context) error {
 			group, err = s.source.Group(ctx, id)
 		}
 		switch {
+		case err == nil:
+			s.unanswered.Store(0)
 		case errors.Is(err, audit.ErrGone):
 			group = audit.Group{ID: id}
-		case err != nil && s.isOnlyOne(ctx, err): // whom it had is kept
+		default:
+			if err := s.onlyOne(ctx, err); err != nil {
+				return err
+			}
+			// Whom it had is kept.
 			s.log.WarnContext(ctx, "members of a group cannot be read", slog.String("group", id), slog.Any("error", err))
 			return nil
-		case err != nil:
-			return err
 		}
 		return put(func(ctx context.Context) error { return s.sink.PutGroup(ctx, group, at, s.until) })
 	})
 }
 
-// isOnlyOne reports whether an error concerns one room or group alone: it is closed or
-// gone, or the portal fails on it steadily and answers otherwise.
-func (s *Syncer) isOnlyOne(ctx context.Context, err error) bool {
-	if errors.Is(err, audit.ErrUnavailable) {
-		_, err := s.source.Now(ctx)
-		return err == nil
+// maxUnanswered is how many rooms, groups or entries one after another may stay without
+// an answer. Each costs the whole time that a request is repeated for.
+const maxUnanswered = 3
+
+// errUnanswered ends the reading of what the portal does not answer for.
+var errUnanswered = fmt.Errorf("%w: %d rooms, groups or files one after another got no answer, and the rest was not asked for; the next sync tries again",
+	ErrIncomplete, maxUnanswered)
+
+// onlyOne returns nil if err concerns one room, group or entry alone: it is closed or
+// gone, or the portal fails on it steadily and answers otherwise. If it fails
+// so on several in a row, that is errUnanswered.
+func (s *Syncer) onlyOne(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, audit.ErrNotReadable), errors.Is(err, audit.ErrGone):
+		s.unanswered.Store(0)
+		return nil
+	case !errors.Is(err, audit.ErrUnavailable):
+		return err
 	}
-	return errors.Is(err, audit.ErrNotReadable) || errors.Is(err, audit.ErrGone)
+	if _, nowErr := s.source.Now(ctx); nowErr != nil {
+		return err
+	}
+	if s.unanswered.Add(1) >= maxUnanswered {
+		return fmt.Errorf("%w (%w)", errUnanswered, err)
+	}
+	return nil
+}
+
+// tolerate keeps what makes a run incomplete for its end, and lets it go on.
+func (s *Syncer) tolerate(err error) error {
+	if errors.Is(err, ErrIncomplete) {
+		s.incomplete = cmp.Or(s.incomplete, err)
+		return nil
+	}
+	return err
 }
 
 // putFunc runs a function in the goroutine that owns the sink and waits for it.
@@ -149,12 +184,15 @@ func parallel[T any](ctx context.Context, n int, items []T, ask func(ctx context
 	}
 	group.Go(func() error {
 		defer close(jobs)
-		askers, ctx := errgroup.WithContext(ctx)
+		askers, askersCtx := errgroup.WithContext(ctx)
 		askers.SetLimit(n)
 		for _, item := range items {
-			askers.Go(func() error { return ask(ctx, item, put) })
+			if askersCtx.Err() != nil {
+				break // somebody failed, or the run ends
+			}
+			askers.Go(func() error { return ask(askersCtx, item, put) })
 		}
-		return askers.Wait()
+		return cmp.Or(askers.Wait(), ctx.Err())
 	})
 	group.Go(func() error {
 		for j := range jobs {

@@ -90,13 +90,14 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 	var entries []audit.LogEntry
 	for start := 0; ; {
 		page, err := s.source.RoomLog(ctx, id, r.span.From, r.span.To, start, logPage)
-		if err != nil && s.isOnlyOne(ctx, err) {
+		if err != nil {
+			if err := s.onlyOne(ctx, err); err != nil {
+				return err
+			}
 			s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
 			return put(func(ctx context.Context) error { return s.sink.SetLogRefused(ctx, id, s.until) })
 		}
-		if err != nil {
-			return err
-		}
+		s.unanswered.Store(0)
 		entries = append(entries, page.Entries...)
 		start += page.Rows
 		last := page.Rows == 0 || start >= page.Total
@@ -152,13 +153,14 @@ func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.Room
 	taken := map[int64]bool{}
 	for start := 0; len(left) > 0; {
 		page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
-		if err != nil && s.isOnlyOne(ctx, err) {
+		if err != nil {
+			if err := s.onlyOne(ctx, err); err != nil {
+				return false, err
+			}
 			s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
 			return !errors.Is(err, audit.ErrUnavailable), nil
 		}
-		if err != nil {
-			return false, err
-		}
+		s.unanswered.Store(0)
 		identify(page.Entries, events, taken)
 		if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries, false) }); err != nil {
 			return false, err

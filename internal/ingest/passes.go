@@ -82,7 +82,16 @@ func (p *passes) page(start, size int) (audit.EventPage, error) {
 	for _, e := range page.Events {
 		p.events[e.ID] = e
 	}
+	// Of items without an id several can be alike to the byte. One answer lists no
+	// row twice, so that those on one page are different rows; on different
+	// pages they may be the same one.
+	copies := map[[sha256.Size]byte]byte{}
 	for _, item := range page.Undecodable {
+		hash := item.SHA256
+		if n := copies[hash]; n > 0 {
+			item.SHA256 = sha256.Sum256(append(hash[:], n))
+		}
+		copies[hash]++
 		p.items[item.SHA256] = item
 	}
 	return page, err

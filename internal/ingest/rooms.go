@@ -88,12 +88,14 @@ func (s *Syncer) askEntries(ctx context.Context, entries []attribution.Entry) er
 	return parallel(ctx, s.opts.Parallel, entries, func(ctx context.Context, entry attribution.Entry, put putFunc) error {
 		at := s.portalNow()
 		place, err := folders.placeOf(ctx, entry)
-		switch {
-		case err == nil:
+		if err == nil {
+			s.unanswered.Store(0)
 			return put(func(ctx context.Context) error { return s.sink.PutEntry(ctx, entry, place, at) })
-		case !s.isOnlyOne(ctx, err):
+		}
+		if err := s.onlyOne(ctx, err); err != nil {
 			return err
-		case errors.Is(err, audit.ErrUnavailable): // no answer: the next run asks again
+		}
+		if errors.Is(err, audit.ErrUnavailable) { // no answer: the next run asks again
 			s.log.WarnContext(ctx, "the portal does not tell where an entry lies", slog.String("entry", entry.ID), slog.Any("error", err))
 			return nil
 		}

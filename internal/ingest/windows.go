@@ -17,7 +17,8 @@ import (
 const windowRows = 2000
 
 // tolerance is by how much a listed date may lie outside the window that was
-// asked for: in the repeated hour of a clock change portals list events an hour late.
+// asked for: in the repeated hour of a clock change portals list events late,
+// mostly by an hour, nowhere by more.
 const tolerance = time.Hour
 
 // ErrNoAuditOption says that the portal ignores filters, because its plan has no
@@ -121,21 +122,39 @@ func (s *Syncer) plan(ctx context.Context, missing []audit.Span, windows chan<- 
 // more than windowRows rows are left.
 func (s *Syncer) planWindow(ctx context.Context, floor, end time.Time) (planned, error) {
 	window := planned{Span: audit.Span{From: floor, To: end}}
-	// Of the two rows one is the oldest of the window, the other the newest before it.
-	page, err := s.events(ctx, window.Span, windowRows, 2)
-	if err != nil || page.Rows() == 0 {
-		return window, err
+	for {
+		for index := windowRows; index > 0; index /= 2 {
+			// Of the two rows one is the oldest of the window, the other the newest before it.
+			page, err := s.events(ctx, window.Span, index, 2)
+			if err != nil || page.Rows() == 0 && index == windowRows {
+				return window, err
+			}
+			if cut := cutAt(page.Events, window.Span); !cut.IsZero() {
+				window.From = cut
+				if len(page.Events) == 2 && page.Events[1].At.Before(cut) {
+					window.before = &page.Events[1]
+				}
+				return window, nil
+			}
+		}
+		// No row tells where to cut, so time is halved until few enough are left.
+		middle := wholeSecond(window.From.Add(end.Sub(window.From) / 2))
+		if !middle.After(window.From) {
+			return window, nil
+		}
+		window.From = middle
 	}
-	// An item without a date gives no hint: the shortest window is always right.
-	begin := end.Add(-time.Second)
-	if len(page.Events) > 0 {
-		begin = audit.Earlier(begin, wholeSecond(page.Events[0].At))
+}
+
+// cutAt is where a window begins that has the newest of the rows as its oldest,
+// a second before its end at the latest. It is zero if the rows do not tell:
+// items that do not decode have no date, and in the hour that comes twice rows are
+// listed later than the window's end.
+func cutAt(rows []audit.Event, span audit.Span) time.Time {
+	if len(rows) == 0 || !rows[0].At.Before(span.To.Add(time.Second)) {
+		return time.Time{}
 	}
-	window.From = audit.Later(begin, floor)
-	if len(page.Events) == 2 && page.Events[1].At.Before(window.From) {
-		window.before = &page.Events[1]
-	}
-	return window, nil
+	return audit.Later(audit.Earlier(wholeSecond(rows[0].At), span.To.Add(-time.Second)), span.From)
 }
 
 func (s *Syncer) readPlanned(ctx context.Context, windows <-chan planned, done chan<- windowRead) error {

@@ -334,7 +334,7 @@ func (w *Writer) placeAct(ctx context.Context, q *db.Queries, rows []db.ListUnpl
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, change{was[m.EventID], now})
+		changes = append(changes, change{eventPlace: was[m.EventID], now: now})
 	}
 	return changes, nil
 }
@@ -352,7 +352,7 @@ func (w *Writer) reopenTwins(ctx context.Context, q *db.Queries, moves []int64) 
 	var changes []change
 	for _, row := range rows {
 		was := eventPlace{row.EventID, row.OccurredAt, row.AccountKey, toPlace(row.RoomKey, row.RoomSource, row.Class)}
-		changes = append(changes, change{was, place{source: attribution.SourceUnplacedMove, class: was.class}})
+		changes = append(changes, change{eventPlace: was, now: place{source: attribution.SourceUnplacedMove, class: was.class}})
 	}
 	return w.reattribute(ctx, q, changes)
 }

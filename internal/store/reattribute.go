@@ -28,10 +28,19 @@ type eventPlace struct {
 	place
 }
 
-// change moves an event to another place.
+// change moves an event to another place or time.
 type change struct {
 	eventPlace
 	now place
+	// movedTo is its right date, zero if it keeps the one it has.
+	movedTo time.Time
+}
+
+func (c *change) nowAt() time.Time {
+	if c.movedTo.IsZero() {
+		return c.at
+	}
+	return c.movedTo
 }
 
 func placeOf(row db.ListEventsByIDRow) eventPlace {
@@ -61,6 +70,11 @@ func (w *Writer) reattribute(ctx context.Context, q *db.Queries, changes []chang
 	if err := q.SetEventRooms(ctx, set); err != nil {
 		return fmt.Errorf("move events to other rooms: %w", err)
 	}
+	return w.recount(ctx, q, changes)
+}
+
+// recount brings the rollup rows of rooms and days that the changes touch up to date.
+func (w *Writer) recount(ctx context.Context, q *db.Queries, changes []change) error {
 	if err := w.recountRoomDays(ctx, q, changes); err != nil {
 		return err
 	}
@@ -89,13 +103,14 @@ func dayTime(day int64) time.Time { return time.Unix(day*secondsADay, 0).UTC() }
 func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, changes []change) error {
 	touched := map[roomDay]bool{}
 	for _, c := range changes {
-		if c.room == c.now.room && c.class == c.now.class {
+		if c.room == c.now.room && c.class == c.now.class && c.movedTo.IsZero() {
 			continue // surer than before, but counted where it was
 		}
-		for _, room := range []int32{c.room, c.now.room} {
-			if room != 0 {
-				touched[roomDay{room, c.account, dayOf(c.at)}] = true
-			}
+		if c.room != 0 {
+			touched[roomDay{c.room, c.account, dayOf(c.at)}] = true
+		}
+		if c.now.room != 0 {
+			touched[roomDay{c.now.room, c.account, dayOf(c.nowAt())}] = true
 		}
 	}
 	if len(touched) == 0 {
@@ -135,7 +150,7 @@ func (w *Writer) shiftEventDays(ctx context.Context, q *db.Queries, changes []ch
 	shifts := map[eventDay]int64{}
 	for _, c := range changes {
 		shifts[eventDay{dayOf(c.at), c.source, c.class}]--
-		shifts[eventDay{dayOf(c.at), c.now.source, c.now.class}]++
+		shifts[eventDay{dayOf(c.nowAt()), c.now.source, c.now.class}]++
 	}
 	arg := db.AddToEventDaysParams{PortalID: w.Portal.ID}
 	for key, n := range shifts {
@@ -236,7 +251,7 @@ func (w *Writer) judgeAgain(ctx context.Context, q *db.Queries, events []judged,
 			return err
 		}
 		if now != e.was.place {
-			changes = append(changes, change{e.was, now})
+			changes = append(changes, change{eventPlace: e.was, now: now})
 		}
 	}
 	return w.reattribute(ctx, q, changes)

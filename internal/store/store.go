@@ -136,6 +136,20 @@ func (s *Store) Health(ctx context.Context) (Health, error) {
 	return h, nil
 }
 
+// Syncing reports whether a sync of any portal writes to the database.
+func (s *Store) Syncing(ctx context.Context) (syncing bool, err error) {
+	err = s.pool.QueryRow(ctx, `
+		SELECT EXISTS (
+			SELECT FROM pg_locks
+			WHERE locktype = 'advisory' AND classid::bigint = $1 AND granted
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		)`, lockSync).Scan(&syncing)
+	if err != nil {
+		return false, fmt.Errorf("look for a running sync: %w", err)
+	}
+	return syncing, nil
+}
+
 // Portal is a portal that the warehouse has.
 type Portal struct {
 	ID      int32

@@ -2,11 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"roompulse/db"
 	"roompulse/internal/attribution"
@@ -34,7 +37,7 @@ func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.C
 			}
 			return w.addGap(ctx, q, audit.Gap{Span: b.Span, Cause: b.GapCause, FoundAt: b.ReadAt})
 		case b.Late:
-			return w.setLate(ctx, q, b, committed)
+			return w.setLate(ctx, q, b)
 		}
 		return w.addWindow(ctx, q, b)
 	})
@@ -54,7 +57,10 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 		return c, fmt.Errorf("compare with known events: %w", err)
 	}
 	if len(changed) > 0 {
-		return c, fmt.Errorf("%w: event %d is held as another act than the portal lists now", audit.ErrRestored, changed[0])
+		return c, otherAct(changed[0])
+	}
+	if err := w.moveEarlier(ctx, q); err != nil {
+		return c, err
 	}
 	merged, err := q.MergeStagedEvents(ctx, db.MergeStagedEventsParams{PortalID: w.Portal.ID, RunID: w.runID})
 	if err != nil {
@@ -79,6 +85,50 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 		c.NewItems += int32(added) //nolint:gosec // 0 or 1
 	}
 	return c, w.putRoomUpdates(ctx, q, b)
+}
+
+// moveEarlier moves the events that are held with a later date than the window
+// gives them: when they were stored it was not known yet that the portal lists
+// them late. The other way round the held date is the better one.
+func (w *Writer) moveEarlier(ctx context.Context, q *db.Queries) error {
+	rows, err := q.ListEventsToMove(ctx, w.Portal.ID)
+	if err != nil {
+		return fmt.Errorf("compare dates with known events: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	var titles []string
+	days := map[roomDay]bool{} // room 0: of the account
+	changes := make([]change, len(rows))
+	for i, row := range rows {
+		p := toPlace(row.RoomKey, row.RoomSource, row.Class)
+		changes[i] = change{eventPlace{row.EventID, row.OccurredAt, row.AccountKey, p}, p, row.MovedTo}
+		days[roomDay{account: row.AccountKey, day: dayOf(row.OccurredAt)}] = true
+		days[roomDay{account: row.AccountKey, day: dayOf(row.MovedTo)}] = true
+		if row.Title != nil { // another room may have borne it then
+			titles = append(titles, *row.Title)
+		}
+	}
+	if err := q.MoveEvents(ctx, w.Portal.ID); err != nil {
+		return fmt.Errorf("move events: %w", err)
+	}
+	if err := w.recount(ctx, q, changes); err != nil {
+		return err
+	}
+	keys := slices.SortedFunc(maps.Keys(days), roomDay.compare)
+	arg := db.RecountAccountDaysParams{PortalID: w.Portal.ID}
+	for _, key := range keys {
+		arg.AccountKeys = append(arg.AccountKeys, key.account)
+		arg.Days = append(arg.Days, dayTime(key.day))
+	}
+	if err := q.DeleteAccountDays(ctx, db.DeleteAccountDaysParams(arg)); err != nil {
+		return fmt.Errorf("clear account days: %w", err)
+	}
+	if err := q.RecountAccountDays(ctx, arg); err != nil {
+		return fmt.Errorf("recount account days: %w", err)
+	}
+	return w.setContextsStale(ctx, q, titles)
 }
 
 // Quarantined returns the items that could not be decoded.
@@ -132,7 +182,7 @@ func (w *Writer) cutWindows(ctx context.Context, q *db.Queries, span audit.Span)
 	return nil
 }
 
-func (w *Writer) setLate(ctx context.Context, q *db.Queries, b attribution.Batch, c audit.Committed) error {
+func (w *Writer) setLate(ctx context.Context, q *db.Queries, b attribution.Batch) error {
 	held, err := q.CountEventsBetween(ctx, db.CountEventsBetweenParams{PortalID: w.Portal.ID, Since: b.From, Until: b.To})
 	if err != nil {
 		return fmt.Errorf("count what is held: %w", err)
@@ -140,8 +190,8 @@ func (w *Writer) setLate(ctx context.Context, q *db.Queries, b attribution.Batch
 	if gone := int(held) - len(b.Events); gone > 0 {
 		return fmt.Errorf("%w: it does not list %d events that are held", audit.ErrRestored, gone)
 	}
-	if !c.OldestNew.IsZero() {
-		if err := q.SetWindowOldest(ctx, db.SetWindowOldestParams{PortalID: w.Portal.ID, OldestAt: c.OldestNew}); err != nil {
+	if oldest := oldestOf(b.Events); !oldest.IsZero() {
+		if err := q.SetWindowOldest(ctx, db.SetWindowOldestParams{PortalID: w.Portal.ID, OldestAt: oldest}); err != nil {
 			return fmt.Errorf("note the oldest event: %w", err)
 		}
 	}
@@ -194,33 +244,55 @@ func (w *Writer) CountHeld(ctx context.Context, span audit.Span) (rows int, chec
 	return int(held.Held), held.CheckedAt.UTC(), nil
 }
 
-// Holds reports whether the event is here.
-func (w *Writer) Holds(ctx context.Context, eventID int64) (bool, error) {
-	holds, err := w.q.HoldsEvent(ctx, db.HoldsEventParams{PortalID: w.Portal.ID, EventID: eventID})
-	if err != nil {
-		return false, fmt.Errorf("look up event %d: %w", eventID, err)
+// Holds reports whether the event is here; audit.ErrRestored if its id is that
+// of another act.
+func (w *Writer) Holds(ctx context.Context, e audit.Event) (bool, error) {
+	held, err := w.q.GetIdentity(ctx, db.GetIdentityParams{PortalID: w.Portal.ID, EventID: e.ID})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
 	}
-	return holds, nil
+	if err != nil {
+		return false, fmt.Errorf("look up event %d: %w", e.ID, err)
+	}
+	if held.AccountID != e.ActorID || held.ActionID != e.Kind.ActionID || !sameDate(held.OccurredAt, e.At) {
+		return false, otherAct(e.ID)
+	}
+	return true, nil
+}
+
+// sameDate reports whether two dates of an event are the same but for the hour,
+// or half of it, of a clock change.
+func sameDate(a, b time.Time) bool {
+	d := a.Sub(b).Abs()
+	return d == 0 || d == 30*time.Minute || d == time.Hour
+}
+
+func otherAct(eventID int64) error {
+	return fmt.Errorf("%w: event %d is held as another act than the portal lists now", audit.ErrRestored, eventID)
 }
 
 func (w *Writer) addWindow(ctx context.Context, q *db.Queries, b attribution.Batch) error {
-	var oldest time.Time
-	for _, e := range b.Events {
-		if oldest.IsZero() || e.At.Before(oldest) {
-			oldest = e.At
-		}
-	}
 	err := q.AddWindow(ctx, db.AddWindowParams{
 		PortalID: w.Portal.ID, WindowFrom: b.From, WindowTo: b.To, Rows: int32(b.Rows), //nolint:gosec // a window has thousands of rows
-		OldestAt: nullTime(oldest), ReadAt: b.ReadAt, RunID: w.runID,
+		OldestAt: nullTime(oldestOf(b.Events)), ReadAt: b.ReadAt, RunID: w.runID,
 	})
 	if err != nil {
 		return fmt.Errorf("record the window: %w", err)
 	}
-	if err := q.DeleteClosedGaps(ctx, db.DeleteClosedGapsParams{PortalID: w.Portal.ID, Since: b.From, Until: b.To}); err != nil {
-		return fmt.Errorf("forget gaps in the window: %w", err)
+	if err := q.CloseGaps(ctx, db.CloseGapsParams{PortalID: w.Portal.ID, Since: b.From, Until: b.To, ClosedAt: b.ReadAt}); err != nil {
+		return fmt.Errorf("close gaps in the window: %w", err)
 	}
 	return nil
+}
+
+// oldestOf is the date of the oldest of the events, zero if there are none.
+func oldestOf(events []audit.Event) (oldest time.Time) {
+	for i := range events {
+		if at := events[i].At; oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return oldest
 }
 
 // stage copies the events into the staging table, their values replaced by keys.
