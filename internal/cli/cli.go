@@ -64,7 +64,12 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version s
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
+	stdout := &output{Writer: a.stdout}
+	a.stdout = stdout
 	err := a.command().RunContext(ctx, args)
+	if err == nil && stdout.err != nil {
+		err = fmt.Errorf("write the output: %w", stdout.err)
+	}
 	switch {
 	case err == nil:
 		return exitDone

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"syscall"
@@ -9,6 +10,7 @@ import (
 
 	"roompulse/internal/config"
 	"roompulse/internal/localpg"
+	"roompulse/internal/store"
 )
 
 func (a *app) dbCommand() *cli.Command {
@@ -45,7 +47,30 @@ func (a *app) dbStop(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	status, err := server.Status(c.Context)
+	if err != nil {
+		return err
+	}
+	if status.Running {
+		if err := refuseIfSyncing(c.Context, server.URL()); err != nil {
+			return err
+		}
+	}
 	return server.Stop(c.Context)
+}
+
+// refuseIfSyncing returns ErrLocked if the server is in use by a sync. A server that
+// cannot be asked is in use by nobody.
+func refuseIfSyncing(ctx context.Context, url string) error {
+	st, err := store.Open(ctx, url)
+	if err != nil {
+		return nil
+	}
+	defer st.Close()
+	if syncing, err := st.Syncing(ctx); err != nil || !syncing {
+		return err
+	}
+	return fmt.Errorf("%w: a sync is running on the private server; end it first, which is safe at any time", store.ErrLocked)
 }
 
 func (a *app) dbStatus(c *cli.Context) error {

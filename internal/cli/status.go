@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"roompulse/internal/audit"
+	"roompulse/internal/docspace"
 	"roompulse/internal/store"
 )
 
@@ -17,11 +18,23 @@ func (a *app) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "say how far the data of a portal are complete, and how the last runs of sync went",
-		Flags: []cli.Flag{portalFlag, &cli.StringFlag{Name: "format", Usage: "write as `FORMAT` text or json", Value: "text"}},
+		Flags: []cli.Flag{
+			portalFlag,
+			&cli.StringFlag{Name: "format", Usage: "write as `FORMAT` text or json", Value: "text"},
+			&cli.StringFlag{Name: "max-lag", Usage: "end with 3 if complete data end longer than `DURATION` ago, such as 2h; for monitoring"},
+		},
 		Action: func(c *cli.Context) error {
 			write, ok := map[string]func(io.Writer, status) error{"text": writeStatusText, "json": writeStatusJSON}[c.String("format")]
 			if !ok {
 				return audit.Usagef("--format %q is not known: write text or json", c.String("format"))
+			}
+			var maxLag *time.Duration
+			if text := c.String("max-lag"); text != "" {
+				d, err := audit.ParseDuration("--max-lag", text)
+				if err != nil {
+					return err
+				}
+				maxLag = &d
 			}
 			st, err := a.readyWarehouse(c.Context)
 			if err != nil {
@@ -32,7 +45,10 @@ func (a *app) statusCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return write(a.stdout, s)
+			if err := write(a.stdout, s); err != nil {
+				return err
+			}
+			return s.checkLag(maxLag)
 		},
 	}
 }
@@ -51,6 +67,7 @@ type status struct {
 	UnknownActions     []int32     `json:"unknown_actions"`
 	TitlesConfirmed    int64       `json:"titles_confirmed"`
 	TitlesContradicted int64       `json:"titles_contradicted"`
+	RateBudget         rateBudget  `json:"rate_budget"`
 	Runs               []audit.Run `json:"runs"`
 }
 
@@ -74,7 +91,7 @@ func (a *app) readStatus(c *cli.Context, st *store.Store) (status, error) {
 		Portal: facts.Portal, Events: facts.Events.Events, UnattributedEvents: facts.Events.Unattributed,
 		InferredEvents: facts.Events.Inferred, QuarantinedEvents: facts.Events.Quarantined, Gaps: []statusGap{},
 		UnknownActions: facts.UnknownActions, Runs: facts.Runs,
-		TitlesConfirmed: facts.TitlesConfirmed, TitlesContradicted: facts.TitlesContradicted,
+		TitlesConfirmed: facts.TitlesConfirmed, TitlesContradicted: facts.TitlesContradicted, RateBudget: budgetOf(facts.Runs),
 	}
 	if until := facts.Coverage.CompleteUntil(); !until.IsZero() {
 		from, lag := facts.Coverage.CompleteFrom(), int64(a.now().Sub(until)/time.Second)
@@ -84,6 +101,43 @@ func (a *app) readStatus(c *cli.Context, st *store.Store) (status, error) {
 		}
 	}
 	return s, nil
+}
+
+// checkLag returns errIncomplete if complete data end longer ago than wanted; nil is any time.
+func (s status) checkLag(most *time.Duration) error {
+	switch {
+	case most == nil:
+		return nil
+	case s.LagSeconds == nil:
+		return fmt.Errorf("%w: nothing is complete yet; run `roompulse sync`", errIncomplete)
+	}
+	if lag := time.Duration(*s.LagSeconds) * time.Second; lag > *most {
+		return fmt.Errorf("%w: it ends at %s, %s ago; run `roompulse sync`", errIncomplete, instant(*s.CompleteUntil), lag)
+	}
+	return nil
+}
+
+// rateBudget is how much of what the portal grants the last runs have used.
+type rateBudget struct {
+	// Granted is what DocSpace grants a person in a minute, all keys and browsers together.
+	Granted int32 `json:"granted_per_minute"`
+	// Used is the most that one of the runs sent in a minute, on its average.
+	Used int32 `json:"used_per_minute"`
+	// Throttled counts the requests that the portal refused for being too many.
+	Throttled int32 `json:"throttled"`
+}
+
+func budgetOf(runs []audit.Run) rateBudget {
+	b := rateBudget{Granted: docspace.RequestsGranted}
+	for _, r := range runs {
+		b.Throttled += r.Throttled
+		if r.FinishedAt == nil {
+			continue // of a run that goes on or died there are no counts
+		}
+		minutes := max(1, r.FinishedAt.Sub(r.StartedAt).Minutes())
+		b.Used = max(b.Used, int32(float64(r.Requests)/minutes))
+	}
+	return b
 }
 
 func writeStatusJSON(w io.Writer, s status) error {
@@ -107,6 +161,8 @@ func writeStatusText(w io.Writer, s status) error {
 	fmt.Fprintf(out, "room inferred\t%s; logs confirmed %d inferences and corrected %d\n",
 		share(s.InferredEvents, s.Events), s.TitlesConfirmed, s.TitlesContradicted)
 	fmt.Fprintf(out, "not understood\t%d in quarantine, %d unknown actions\n", s.QuarantinedEvents, len(s.UnknownActions))
+	fmt.Fprintf(out, "rate budget\t%d of %d requests a minute used at most; %d refused (429)\n",
+		s.RateBudget.Used, s.RateBudget.Granted, s.RateBudget.Throttled)
 	for _, gap := range s.Gaps {
 		state := "missing"
 		if gap.Accepted {
@@ -121,14 +177,18 @@ func writeStatusText(w io.Writer, s status) error {
 		return nil
 	}
 	fmt.Fprintf(w, "\nlast runs\n")
-	fmt.Fprintf(out, "run\tstarted\ttook\toutcome\tnew\tlate\trequests\tretries\t429\n")
+	fmt.Fprintf(out, "run\tstarted\ttook\toutcome\tnew\tlate\tlatest by\trequests\tretries\t429\n")
 	for _, r := range s.Runs {
 		took := "-"
 		if r.FinishedAt != nil {
 			took = r.FinishedAt.Sub(r.StartedAt).Round(time.Second).String()
 		}
-		fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", r.ID, instant(r.StartedAt), took, r.Outcome,
-			r.EventsNew, r.EventsLate, r.Requests, r.Retries, r.Throttled)
+		late := "-"
+		if r.EventsLate > 0 {
+			late = (time.Duration(r.MaxLate) * time.Second).String()
+		}
+		fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%d\t%d\t%s\t%d\t%d\t%d\n", r.ID, instant(r.StartedAt), took, r.Outcome,
+			r.EventsNew, r.EventsLate, late, r.Requests, r.Retries, r.Throttled)
 	}
 	if err := out.Flush(); err != nil {
 		return err

@@ -119,7 +119,7 @@ func selectedPortal(ctx context.Context, c *cli.Context, st *store.Store) (store
 	case err != nil:
 		return store.Portal{}, err
 	case len(portals) == 0:
-		return store.Portal{}, audit.Usagef("the database has no portal yet: run `roompulse sync`")
+		return store.Portal{}, audit.Usagef("the database has no portal yet: run `roompulse sync`; if it fails, `roompulse doctor` says why")
 	case host == "" && len(portals) == 1:
 		return portals[0], nil
 	}

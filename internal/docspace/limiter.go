@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// DefaultMaxRequestsPerMinute stays below the 1500 that DocSpace grants a
-	// person, since the key's owner also uses a browser.
+	// RequestsGranted is how many requests in a minute DocSpace takes from a person.
+	RequestsGranted = 1500
+	// DefaultMaxRequestsPerMinute stays below RequestsGranted, since the key's
+	// owner also uses a browser.
 	DefaultMaxRequestsPerMinute = 1350
 	// DefaultMaxParallel stays below DocSpace's 50, for the same reason.
 	DefaultMaxParallel = 20
