@@ -43,7 +43,12 @@ func (r *Room) bore(title string, at time.Time) bool {
 		}
 		since = rename.At
 	}
-	return r.Title == title && !at.Before(since) && !r.TitleAt.Before(since) // else the present title is not known
+	return r.Title == title && !at.Before(since) && r.titleKnown()
+}
+
+// titleKnown reports whether the present title is known: it was seen after the last renaming.
+func (r *Room) titleKnown() bool {
+	return len(r.Renames) == 0 || !r.TitleAt.Before(r.Renames[len(r.Renames)-1].At)
 }
 
 // titles are all that the room is known to have had.
@@ -145,7 +150,7 @@ func (r *Rooms) Put(room Room) (stale []string) {
 		old = &Room{ID: room.ID}
 		r.byID[room.ID] = old
 	} else if old.Title == room.Title && old.Created.Equal(room.Created) && old.Deleted.Equal(room.Deleted) &&
-		slices.Equal(old.Renames, room.Renames) {
+		slices.Equal(old.Renames, room.Renames) && old.titleKnown() == room.titleKnown() {
 		old.TitleAt = room.TitleAt
 		return nil
 	}

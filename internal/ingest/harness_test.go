@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http/httptest"
+	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,12 +20,21 @@ import (
 	"roompulse/internal/testkit/pgtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+// TestMain makes the test binary a sync as well, to be killed.
+func TestMain(m *testing.M) {
+	if os.Getenv(processVariable) != "" {
+		os.Exit(syncProcess())
+	}
+	pgtest.Main(m)
+}
 
 // harness is a simulated portal, a warehouse, and what joins them.
 type harness struct {
-	now    time.Time // of the portal
+	now    time.Time     // of the portal
+	drift  atomic.Int64  // how far the portal's clock has gone on within a run, a time.Duration
+	skew   time.Duration // of this machine's clock
 	world  *world.World
+	server *httptest.Server
 	portal *demoportal.Portal
 	client *docspace.Client
 	store  *store.Store
@@ -34,13 +45,12 @@ type harness struct {
 func newHarness(t *testing.T, w *world.World, now time.Time) *harness {
 	t.Helper()
 	h := &harness{now: now, world: w, owner: w.Owner().ID}
-	h.portal = demoportal.New(w, demoportal.Options{Now: func() time.Time { return h.now }})
-	server := httptest.NewServer(h.portal)
-	t.Cleanup(server.Close)
-	var err error
-	h.client, err = docspace.New(docspace.Config{Host: server.URL, Key: demoportal.DefaultKey, Logger: discard, FirstRetry: time.Millisecond})
-	must(t, err)
+	h.portal = demoportal.New(w, demoportal.Options{Now: func() time.Time { return h.now.Add(time.Duration(h.drift.Load())) }})
+	h.server = httptest.NewServer(h.portal)
+	t.Cleanup(h.server.Close)
+	h.client = newClient(t, h.server.URL)
 	url := pgtest.New(t)
+	var err error
 	h.store, err = store.Open(t.Context(), url)
 	must(t, err)
 	t.Cleanup(h.store.Close)
@@ -48,6 +58,15 @@ func newHarness(t *testing.T, w *world.World, now time.Time) *harness {
 	must(t, err)
 	t.Cleanup(func() { must(t, h.conn.Close(context.WithoutCancel(t.Context()))) })
 	return h
+}
+
+func newClient(t *testing.T, host string) *docspace.Client {
+	t.Helper()
+	client, err := docspace.New(docspace.Config{
+		Host: host, Key: demoportal.DefaultKey, Logger: discard, FirstRetry: time.Millisecond, Timeout: 5 * time.Second,
+	})
+	must(t, err)
+	return client
 }
 
 var discard = slog.New(slog.DiscardHandler)
@@ -62,7 +81,7 @@ func must(t *testing.T, err error) {
 // sync runs one sync and returns what it did.
 func (h *harness) sync(t *testing.T, options ingest.Options) (audit.RunResult, error) {
 	t.Helper()
-	options.Version, options.Logger, options.Now = "test", discard, func() time.Time { return h.now }
+	options.Version, options.Logger, options.Now = "test", discard, func() time.Time { return h.now.Add(h.skew) }
 	if options.Parallel == 0 {
 		options.Parallel = 4
 	}

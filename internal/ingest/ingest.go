@@ -237,15 +237,15 @@ func (s *Syncer) run(ctx context.Context) error {
 		return err
 	}
 	s.rooms = attribution.NewRooms(known)
+	// Before anything else is written: a restored portal is recognized here.
+	if err := s.checkRecent(ctx); err != nil {
+		return fmt.Errorf("look for late events: %w", err)
+	}
 	if err := s.releaseQuarantined(ctx); err != nil {
 		return fmt.Errorf("decode quarantined items: %w", err)
 	}
 	if err := s.tolerate(s.readLists(ctx)); err != nil {
 		return fmt.Errorf("read lists: %w", err)
-	}
-	// Before anything new is taken: a restored portal is recognized here.
-	if err := s.checkRecent(ctx); err != nil {
-		return fmt.Errorf("look for late events: %w", err)
 	}
 	missing, err := s.sink.MissingSpans(ctx, since, s.until)
 	if err != nil {

@@ -153,6 +153,13 @@ func (w *World) Everyone() *Group { return w.everyone }
 // Zone returns the portal's time zone.
 func (w *World) Zone() *time.Location { return w.zone }
 
+// SetZone changes the portal's time zone, and with it the dates of all that is listed from now on.
+func (w *World) SetZone(zone *time.Location) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.zone = zone
+}
+
 // Precision returns what stored dates are rounded to.
 func (w *World) Precision() time.Duration { return w.precision }
 

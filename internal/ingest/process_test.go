@@ -1,0 +1,90 @@
+package ingest_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"roompulse/internal/demoportal"
+	"roompulse/internal/docspace"
+	"roompulse/internal/ingest"
+	"roompulse/internal/store"
+)
+
+// processVariable makes the test binary a process that syncs once; it holds a syncTask.
+const processVariable = "ROOMPULSE_TEST_SYNC"
+
+// syncTask is a sync for a process of its own.
+type syncTask struct {
+	Host, Database, Owner string
+	Now, RestoredAt       time.Time
+	Parallel              int
+}
+
+func syncProcess() int {
+	var task syncTask
+	err := json.Unmarshal([]byte(os.Getenv(processVariable)), &task)
+	if err == nil {
+		err = task.run(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func (s syncTask) run(ctx context.Context) error {
+	client, err := docspace.New(docspace.Config{Host: s.Host, Key: demoportal.DefaultKey, FirstRetry: time.Millisecond})
+	if err != nil {
+		return err
+	}
+	st, err := store.Open(ctx, s.Database)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	w, err := st.OpenWriter(ctx, client.BaseURL(), func(context.Context) (string, error) { return s.Owner, nil }, s.Now)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	_, err = ingest.New(client, w, ingest.Options{
+		Version: "test", Logger: discard, Now: func() time.Time { return s.Now }, RestoredAt: s.RestoredAt, Parallel: s.Parallel,
+	}).Run(ctx)
+	return err
+}
+
+// process returns a process that syncs as h.sync does.
+func (h *harness) process(t *testing.T, options ingest.Options) *exec.Cmd {
+	t.Helper()
+	task, err := json.Marshal(syncTask{
+		Host: h.server.URL, Database: h.conn.Config().ConnString(), Owner: h.owner, Now: h.now.Add(h.skew),
+		RestoredAt: options.RestoredAt, Parallel: options.Parallel,
+	})
+	must(t, err)
+	self, err := os.Executable()
+	must(t, err)
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Env = append(os.Environ(), processVariable+"="+string(task))
+	return cmd
+}
+
+// awaitUnlocked returns when the server has noticed that a killed sync is gone.
+func (h *harness) awaitUnlocked(t *testing.T) {
+	t.Helper()
+	for locked := true; locked; {
+		must(t, h.conn.QueryRow(t.Context(), `
+			SELECT EXISTS (
+				SELECT FROM pg_locks
+				WHERE locktype = 'advisory' AND classid = 7301 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+			)`).Scan(&locked))
+		if locked {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
