@@ -52,21 +52,16 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 	if err := w.stage(ctx, q, b); err != nil {
 		return c, err
 	}
-	changed, err := q.ListChangedIdentities(ctx, w.Portal.ID)
-	if err != nil {
-		return c, fmt.Errorf("compare with known events: %w", err)
-	}
-	if len(changed) > 0 {
-		return c, otherAct(changed[0])
-	}
-	if err := w.moveEarlier(ctx, q); err != nil {
-		return c, err
-	}
 	merged, err := q.MergeStagedEvents(ctx, db.MergeStagedEventsParams{PortalID: w.Portal.ID, RunID: w.runID})
 	if err != nil {
 		return c, fmt.Errorf("store events: %w", err)
 	}
 	c.NewEvents, c.OldestNew = merged.NewEvents, merged.OldestNew.UTC()
+	if int(c.NewEvents) < len(b.Events) {
+		if err := w.compareHeld(ctx, q); err != nil {
+			return c, err
+		}
+	}
 	ids := make([]int64, len(b.Events))
 	for i := range b.Events {
 		ids[i] = b.Events[i].ID
@@ -85,6 +80,19 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 		c.NewItems += int32(added) //nolint:gosec // 0 or 1
 	}
 	return c, w.putRoomUpdates(ctx, q, b)
+}
+
+// compareHeld makes sure that staged events which were held already are the
+// same acts, and gives them the earlier of two dates.
+func (w *Writer) compareHeld(ctx context.Context, q *db.Queries) error {
+	changed, err := q.ListChangedIdentities(ctx, w.Portal.ID)
+	if err != nil {
+		return fmt.Errorf("compare with known events: %w", err)
+	}
+	if len(changed) > 0 {
+		return otherAct(changed[0])
+	}
+	return w.moveEarlier(ctx, q)
 }
 
 // moveEarlier moves the events that are held with a later date than the window
