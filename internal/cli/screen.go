@@ -20,8 +20,9 @@ type screen struct {
 	io.Writer
 	terminal *os.File // nil if it is none
 
-	mu  sync.Mutex
-	bar *progressbar.ProgressBar // nil while nothing is shown
+	mu    sync.Mutex
+	bar   *progressbar.ProgressBar // nil while nothing is shown
+	total int64                    // what the bar counts to, 0 if it only turns
 }
 
 func newScreen(w io.Writer) *screen {
@@ -41,24 +42,48 @@ func (s *screen) Write(b []byte) (int, error) {
 	return s.Writer.Write(b)
 }
 
-// show sets the last line.
-func (s *screen) show(text string) {
+// show sets the last line: with a bar, the rate and the time left if it is
+// known about how many there are in total.
+func (s *screen) show(text string, events, total int64) {
 	if s.terminal == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bar == nil {
-		s.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(s.Writer), progressbar.OptionSpinnerType(14),
-			progressbar.OptionSetElapsedTime(true), progressbar.OptionClearOnFinish())
+	if s.bar == nil || total > 0 && s.total != total {
+		if s.bar != nil {
+			_ = s.bar.Clear()
+		}
+		s.bar, s.total = newBar(s.Writer, total), total
 	}
-	// A line that wraps could not be wiped. Around the text come a spinner and the time: "⠋ ... [1h23m45s]".
-	const around = 14
+	// A line that wraps could not be wiped. Around the text come a spinner and the time: "⠋ ... [1h23m45s]",
+	// or a bar, the rate and two times: " 12% |      | (1234 events/s) [1h23m45s:2h34m56s]".
+	around := 14
+	if s.total > 0 {
+		around = 64
+	}
 	if width := terminalWidth(s.terminal); width > 0 {
 		text = text[:min(len(text), max(0, width-around))]
 	}
 	s.bar.Describe(text)
-	_ = s.bar.Add(0) // draws it
+	if total > 0 {
+		events = min(events, total-1) // at the total it would end, and the total is a guess
+		_ = s.bar.Set64(events)
+	} else {
+		_ = s.bar.Add(0) // draws it
+	}
+}
+
+func newBar(w io.Writer, total int64) *progressbar.ProgressBar {
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(w), progressbar.OptionSpinnerType(14), progressbar.OptionSetElapsedTime(true),
+		progressbar.OptionClearOnFinish(),
+	}
+	if total == 0 {
+		return progressbar.NewOptions64(-1, options...)
+	}
+	return progressbar.NewOptions64(total, append(options, progressbar.OptionSetWidth(12), progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("events"), progressbar.OptionSetPredictTime(true))...)
 }
 
 // done wipes the last line.
@@ -72,20 +97,22 @@ func (s *screen) done() {
 }
 
 // progress returns what tells of a sync: on a terminal its last line, else a
-// line a minute in the log. How much there is to read nobody knows: the portal
-// does not count its events.
+// line a minute in the log.
 func (s *screen) progress(ctx context.Context, log *slog.Logger) func(ingest.Progress) {
 	next := time.Now().Add(time.Minute)
 	return func(at ingest.Progress) {
-		text := "reading " + at.Task
-		if at.Task == "events" && !at.Reached.IsZero() {
-			text = fmt.Sprintf("back to %s: %d events (Ctrl-C is safe)", at.Reached.Format(time.DateOnly), at.Events)
+		switch {
+		case at.Task != "events" || at.Reached.IsZero():
+			s.show("reading "+at.Task, 0, 0)
+		case at.Total == 0:
+			s.show(fmt.Sprintf("back to %s: %d events (Ctrl-C is safe)", at.Reached.Format(time.DateOnly), at.Events), 0, 0)
+		default:
+			s.show("back to "+at.Reached.Format(time.DateOnly)+" (Ctrl-C is safe)", at.Events, at.Total)
 		}
-		s.show(text)
 		if s.terminal == nil && time.Now().After(next) {
 			next = time.Now().Add(time.Minute)
-			log.InfoContext(ctx, "sync goes on; it may be stopped at any time", slog.String("reading", at.Task),
-				slog.Int64("events", at.Events), slog.Time("back_to", at.Reached))
+			log.InfoContext(ctx, "sync goes on; it may be stopped at any time", slog.Int("run", int(at.Run)), slog.String("reading", at.Task),
+				slog.Int64("events", at.Events), slog.Int64("of_about", at.Total), slog.Time("back_to", at.Reached))
 		}
 	}
 }

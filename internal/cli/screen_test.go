@@ -19,7 +19,7 @@ func TestProgressWithoutTerminal(t *testing.T) {
 		var stderr bytes.Buffer
 		s := newScreen(&stderr)
 		tell := s.progress(t.Context(), slog.New(slog.NewTextHandler(s, nil)))
-		at := ingest.Progress{Task: "events", Reached: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+		at := ingest.Progress{Run: 7, Task: "events", Total: 90_000, Reached: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
 		for range 40 { // four seconds each
 			at.Events += 2000
 			tell(at)
@@ -29,7 +29,7 @@ func TestProgressWithoutTerminal(t *testing.T) {
 			time.Sleep(4 * time.Second)
 		}
 		s.done()
-		if n := strings.Count(stderr.String(), "\n"); n != 2 || !strings.Contains(stderr.String(), "reading=events events=34000 back_to=2026-03-01T00:00:00.000Z") {
+		if n := strings.Count(stderr.String(), "\n"); n != 2 || !strings.Contains(stderr.String(), "run=7 reading=events events=34000 of_about=90000 back_to=2026-03-01T00:00:00.000Z") {
 			t.Errorf("in 160 seconds %d lines: %s", n, &stderr)
 		}
 	})

@@ -49,7 +49,7 @@ type Source interface {
 
 // Sink is the warehouse, locked for this run. It is used by one goroutine.
 type Sink interface {
-	StartRun(ctx context.Context, version string, startedAt, until time.Time) error
+	StartRun(ctx context.Context, version string, startedAt, until time.Time) (runID int32, err error)
 	FinishRun(ctx context.Context, result audit.RunResult) error
 
 	// Bounds are how far back sync goes, zero before the first run, and up to
@@ -155,8 +155,10 @@ type Options struct {
 
 // Progress is how far a run has come.
 type Progress struct {
+	Run     int32     // number of the run
 	Task    string    // what is being read
 	Events  int64     // read so far
+	Total   int64     // about how many events there are to read, 0 if that is not known or not many
 	Reached time.Time // the oldest instant from which on windows have been committed, zero at first
 }
 
@@ -180,6 +182,8 @@ type Syncer struct {
 	unanswered atomic.Int32
 	// incomplete is why the run will end with ErrIncomplete, nil if it will not.
 	incomplete error
+	// total is about how many events there are to read, as far as that is known.
+	total atomic.Int64
 	// progress is what was last told.
 	progress Progress
 }
@@ -203,9 +207,12 @@ func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
 		s.until = s.end(ctx, now)
 	}
 	s.portalNow = func() time.Time { return now.Add(time.Since(began)) }
-	if recordErr := s.sink.StartRun(ctx, s.opts.Version, now, s.until); recordErr != nil {
+	run, recordErr := s.sink.StartRun(ctx, s.opts.Version, now, s.until)
+	if recordErr != nil {
 		return s.result, errors.Join(err, recordErr)
 	}
+	s.progress.Run = run
+	s.log = s.log.With(slog.Int("run", int(run)))
 	if err == nil {
 		err = s.run(ctx)
 	}
@@ -409,7 +416,7 @@ func (s *Syncer) retryGaps(ctx context.Context) error {
 }
 
 func (s *Syncer) tell(task string) {
-	s.progress.Task, s.progress.Events = task, s.result.EventsListed
+	s.progress.Task, s.progress.Events, s.progress.Total = task, s.result.EventsListed, s.total.Load()
 	if s.opts.Progress != nil {
 		s.opts.Progress(s.progress)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +50,9 @@ func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
 	done := make(chan windowRead, 1)
 	group.Go(func() error {
 		defer close(windows)
-		return s.plan(groupCtx, missing, windows)
+		return s.plan(groupCtx, missing, windows, func(span audit.Span) {
+			group.Go(func() error { return s.estimate(groupCtx, span) })
+		})
 	})
 	readers, readersCtx := errgroup.WithContext(groupCtx)
 	for range s.opts.Parallel {
@@ -100,12 +103,16 @@ func (s *Syncer) commit(ctx context.Context, read windowRead) (audit.Committed, 
 
 // plan cuts the missing spans, newest first, into windows of about windowRows
 // rows. One request a window tells where it begins; no density is guessed.
-func (s *Syncer) plan(ctx context.Context, missing []audit.Span, windows chan<- planned) error {
+// It calls large for each span that has more than a window.
+func (s *Syncer) plan(ctx context.Context, missing []audit.Span, windows chan<- planned, large func(audit.Span)) error {
 	for _, span := range missing {
 		for end := span.To; end.After(span.From); {
 			window, err := s.planWindow(ctx, span.From, end)
 			if err != nil {
 				return err
+			}
+			if end.Equal(span.To) && window.From.After(span.From) {
+				large(span)
 			}
 			select {
 			case windows <- window:
@@ -115,6 +122,27 @@ func (s *Syncer) plan(ctx context.Context, missing []audit.Span, windows chan<- 
 			end = window.From
 		}
 	}
+	return nil
+}
+
+// estimate finds out about how many rows a span has that has more than a
+// window's, to tell how long it will take. The portal does not count its rows, but
+// tells whether it has so many: about twenty questions for a million.
+func (s *Syncer) estimate(ctx context.Context, span audit.Span) error {
+	least, most := windowRows, math.MaxInt32
+	for most-least > least/50 { // exact to two per cent
+		middle := min(2*least, least+(most-least)/2)
+		page, err := s.events(ctx, span, middle, 1)
+		if err != nil {
+			return err
+		}
+		if page.Rows() > 0 {
+			least = middle
+		} else {
+			most = middle
+		}
+	}
+	s.total.Add(int64(most))
 	return nil
 }
 

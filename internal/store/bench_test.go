@@ -68,7 +68,7 @@ func loadWindows(b *testing.B, url string, all []audit.Event) time.Duration {
 		b.Fatal(err)
 	}
 	defer w.Close()
-	if err := w.StartRun(b.Context(), "bench", now, now); err != nil {
+	if _, err := w.StartRun(b.Context(), "bench", now, now); err != nil {
 		b.Fatal(err)
 	}
 	rooms := attribution.NewRooms(nil)

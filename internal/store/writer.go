@@ -162,20 +162,19 @@ func outlive(parent context.Context, d time.Duration) (context.Context, context.
 	return ctx, func() { stop(); cancel() }
 }
 
-// StartRun records that a run begins. until is the end of what it will ask for,
-// zero if the portal did not even tell its time.
-func (w *Writer) StartRun(ctx context.Context, version string, startedAt, until time.Time) error {
+// StartRun records that a run begins and returns its number. until is the end of
+// what it will ask for, zero if the portal did not even tell its time.
+func (w *Writer) StartRun(ctx context.Context, version string, startedAt, until time.Time) (runID int32, err error) {
 	if err := w.q.EndDeadRuns(ctx, w.Portal.ID); err != nil {
-		return fmt.Errorf("record the end of a run that died: %w", err)
+		return 0, fmt.Errorf("record the end of a run that died: %w", err)
 	}
-	id, err := w.q.StartRun(ctx, db.StartRunParams{
+	w.runID, err = w.q.StartRun(ctx, db.StartRunParams{
 		PortalID: w.Portal.ID, Version: version, StartedAt: startedAt, UntilAt: nullTime(until),
 	})
 	if err != nil {
-		return fmt.Errorf("record the start of the run: %w", err)
+		return 0, fmt.Errorf("record the start of the run: %w", err)
 	}
-	w.runID = id
-	return nil
+	return w.runID, nil
 }
 
 // FinishRun records how the run that StartRun began has ended.
