@@ -52,7 +52,7 @@ func (s *screen) show(text string, events, total int64) {
 	defer s.mu.Unlock()
 	if s.bar == nil || total > 0 && s.total != total {
 		if s.bar != nil {
-			_ = s.bar.Clear()
+			_ = s.bar.Finish() // or it would go on turning
 		}
 		s.bar, s.total = newBar(s.Writer, total), total
 	}
