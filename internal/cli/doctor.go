@@ -83,7 +83,7 @@ func (d *doctor) examinePortal(ctx context.Context, host string) {
 	}
 	d.examineKey(ctx, client)
 	if days, err := client.AuditLifetime(ctx); err != nil {
-		d.warn("lifetime", "not to be read: %s", oneLine(err))
+		d.warn("lifetime", "not to be read, which sync does without: %s", oneLine(err))
 	} else {
 		d.ok("lifetime", "DocSpace's own reports reach back %d days; sync reads what is older as well", days)
 	}
@@ -112,7 +112,7 @@ func (d *doctor) examineTrail(ctx context.Context, client *docspace.Client) bool
 		d.fail("audit trail", ingest.ErrNoAuditOption)
 		return false
 	case len(page.Events) == 0:
-		d.warn("audit trail", "it is empty")
+		d.warn("audit trail", "it is empty: on a portal in use, see Settings > Security > Audit trail")
 	default:
 		newest := page.Events[0]
 		d.ok("audit trail", "readable; the newest event is of %s", instant(newest.At))
@@ -196,7 +196,7 @@ func (d *doctor) examineDisk(ctx context.Context) {
 	free, err := freeSpace(status.DataDir)
 	switch {
 	case err != nil:
-		d.warn("disk", "free space is not to be read: %v", err)
+		d.warn("disk", "free space is not to be read, keep an eye on %s: %v", status.DataDir, err)
 	case free < lowDisk:
 		d.warn("disk", "%s are free at %s: make room, a million events take about 200 MiB", byteSize(free), status.DataDir)
 	default:
