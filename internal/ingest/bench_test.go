@@ -83,10 +83,10 @@ func syncOnce(b *testing.B, client *docspace.Client, st *store.Store, now time.T
 }
 
 // BenchmarkIdle syncs a portal of 1,000 rooms that has nothing new, with some
-// 40,000 events in the last 48 hours.
+// 20,000 events in the last 48 hours.
 func BenchmarkIdle(b *testing.B) {
 	now := end.Add(time.Hour)
-	portal := demoportal.New(worldgen.New(worldgen.Config{Seed: 1, Events: 100_000, Rooms: 1000, People: 500, Days: 5, End: end}),
+	portal := demoportal.New(worldgen.New(worldgen.Config{Seed: 1, Events: 50_000, Rooms: 1000, People: 500, Days: 5, End: end}),
 		demoportal.Options{Now: func() time.Time { return now }})
 	server := httptest.NewServer(portal)
 	defer server.Close()

@@ -20,9 +20,12 @@ const processVariable = "ROOMPULSE_TEST_SYNC"
 
 // syncTask is a sync for a process of its own.
 type syncTask struct {
-	Host, Database, Owner string
-	Now, RestoredAt       time.Time
-	Parallel              int
+	Host       string    `json:"host"`
+	Database   string    `json:"database"`
+	Owner      string    `json:"owner"`
+	Now        time.Time `json:"now"`
+	RestoredAt time.Time `json:"restored_at"`
+	Parallel   int       `json:"parallel"`
 }
 
 func syncProcess() int {

@@ -106,7 +106,7 @@ func (s *simulation) syncUntil(t *testing.T, end time.Time) {
 		if s.rng.IntN(6) == 0 {
 			s.world.SetZone(s.zones[s.rng.IntN(len(s.zones))])
 		}
-		s.disturbed(t, ingest.Options{Parallel: 1 + s.rng.IntN(4)})
+		_ = s.disturbed(t, ingest.Options{Parallel: 1 + s.rng.IntN(4)}) // what may come in between
 		s.now = s.now.Add(time.Duration(s.rng.IntN(20*60)) * time.Minute)
 	}
 }
