@@ -515,31 +515,40 @@ func (q *Queries) MoveEvents(ctx context.Context, portalID int32) error {
 }
 
 const recountAccountDays = `-- name: RecountAccountDays :exec
+WITH touched AS (
+    SELECT
+        unnest($2::integer[]) AS account_key,
+        unnest($3::date[]) AS day
+),
+days AS (
+    SELECT DISTINCT day FROM touched
+)
 INSERT INTO account_day (portal_id, account_key, day, events, last_at)
 SELECT e.portal_id, e.account_key, t.day, count(*), max(e.occurred_at)
-FROM (
-    SELECT
-        unnest($1::integer[]) AS account_key,
-        unnest($2::date[]) AS day
-) AS t
-INNER JOIN audit_event AS e
-    ON e.account_key = t.account_key
-    AND e.occurred_at >= t.day::timestamp AT TIME ZONE 'UTC'
-    AND e.occurred_at < (t.day + 1)::timestamp AT TIME ZONE 'UTC'
-WHERE e.portal_id = $3 AND e.class >= 0
+FROM days AS d
+CROSS JOIN LATERAL (
+    SELECT o.portal_id, o.account_key, o.occurred_at
+    FROM audit_event AS o
+    WHERE o.portal_id = $1
+        AND date_bin('1 hour', o.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
+        AND date_bin('1 hour', o.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
+        AND o.class >= 0
+    OFFSET 0
+) AS e
+INNER JOIN touched AS t ON t.day = d.day AND t.account_key = e.account_key
 GROUP BY e.portal_id, e.account_key, t.day
 ORDER BY e.portal_id, e.account_key, t.day
 `
 
 type RecountAccountDaysParams struct {
+	PortalID    int32
 	AccountKeys []int32
 	Days        []time.Time
-	PortalID    int32
 }
 
-// Counts the given rows anew from raw events.
+// Counts the given rows anew from raw events, as RecountRoomDays does.
 func (q *Queries) RecountAccountDays(ctx context.Context, arg RecountAccountDaysParams) error {
-	_, err := q.db.Exec(ctx, recountAccountDays, arg.AccountKeys, arg.Days, arg.PortalID)
+	_, err := q.db.Exec(ctx, recountAccountDays, arg.PortalID, arg.AccountKeys, arg.Days)
 	return err
 }
 

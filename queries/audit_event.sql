@@ -148,19 +148,28 @@ USING (SELECT unnest(@account_keys::integer[]) AS account_key, unnest(@days::dat
 WHERE d.portal_id = @portal_id AND d.account_key = t.account_key AND d.day = t.day;
 
 -- name: RecountAccountDays :exec
--- Counts the given rows anew from raw events.
-INSERT INTO account_day (portal_id, account_key, day, events, last_at)
-SELECT e.portal_id, e.account_key, t.day, count(*), max(e.occurred_at)
-FROM (
+-- Counts the given rows anew from raw events, as RecountRoomDays does.
+WITH touched AS (
     SELECT
         unnest(@account_keys::integer[]) AS account_key,
         unnest(@days::date[]) AS day
-) AS t
-INNER JOIN audit_event AS e
-    ON e.account_key = t.account_key
-    AND e.occurred_at >= t.day::timestamp AT TIME ZONE 'UTC'
-    AND e.occurred_at < (t.day + 1)::timestamp AT TIME ZONE 'UTC'
-WHERE e.portal_id = @portal_id AND e.class >= 0
+),
+days AS (
+    SELECT DISTINCT day FROM touched
+)
+INSERT INTO account_day (portal_id, account_key, day, events, last_at)
+SELECT e.portal_id, e.account_key, t.day, count(*), max(e.occurred_at)
+FROM days AS d
+CROSS JOIN LATERAL (
+    SELECT o.portal_id, o.account_key, o.occurred_at
+    FROM audit_event AS o
+    WHERE o.portal_id = @portal_id
+        AND date_bin('1 hour', o.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
+        AND date_bin('1 hour', o.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
+        AND o.class >= 0
+    OFFSET 0
+) AS e
+INNER JOIN touched AS t ON t.day = d.day AND t.account_key = e.account_key
 GROUP BY e.portal_id, e.account_key, t.day
 ORDER BY e.portal_id, e.account_key, t.day;
 

@@ -130,7 +130,8 @@ func (w *Writer) moveEarlier(ctx context.Context, q *db.Queries) error {
 		arg.AccountKeys = append(arg.AccountKeys, key.account)
 		arg.Days = append(arg.Days, dayTime(key.day))
 	}
-	if err := q.DeleteAccountDays(ctx, db.DeleteAccountDaysParams(arg)); err != nil {
+	cleared := db.DeleteAccountDaysParams{PortalID: arg.PortalID, AccountKeys: arg.AccountKeys, Days: arg.Days}
+	if err := q.DeleteAccountDays(ctx, cleared); err != nil {
 		return fmt.Errorf("clear account days: %w", err)
 	}
 	if err := q.RecountAccountDays(ctx, arg); err != nil {
