@@ -8,6 +8,32 @@ import (
 	"time"
 )
 
+// People of a portal (users, guests, deleted ones) and the ids that stand for nobody; kept after deletion
+type Account struct {
+	// Portal of the account
+	PortalID int32
+	// Key of the account within its portal
+	AccountKey int32
+	// The portal's own id of the account
+	AccountID string
+	// Display name, from the list of people, else from the last event seen first
+	Name string
+	// E-mail address from the list of people; null if never listed
+	Email *string
+	// 0 seen as an actor only, 1 active, 2 disabled, 3 deleted (gone from the list of people), 4 invitation not accepted yet
+	Status int16
+	// True for guests (isVisitor)
+	IsGuest bool
+	// True for the owner of the portal
+	IsOwner bool
+	// When the account was made, UTC, from the list of people
+	RegisteredAt *time.Time
+	// Portal time, UTC, of the last list of people that had the account; null if none had
+	ListedAt *time.Time
+	// The name that most events of the account were listed with; audit_event.actor_name holds others
+	EventName *string
+}
+
 // DocSpace portals whose audit trail is kept here
 type Portal struct {
 	// Key of the portal in this database

@@ -91,3 +91,80 @@ type Facts struct {
 	Members  []MemberFacts   // by room id, then account id; for report inactive
 	Activity []ActivityFacts // by room id, then account id; for report activity
 }
+
+// AccountFacts is what explain tells of an account.
+type AccountFacts struct {
+	ID     string
+	Name   string
+	Email  string // empty if it was never listed
+	Status AccountStatus
+	Guest  bool
+}
+
+// MembershipFacts is a time in which an account held a right in a room, by
+// itself or as one of a group.
+type MembershipFacts struct {
+	GroupID   string // empty: its own right
+	GroupName string
+	Access    Access // AccessNone: nobody ever said which
+	Owner     bool
+	From      time.Time // zero: since before anything is known
+	To        time.Time // first moment without; zero: it is held
+	// JoinedAt is when the membership began, whatever rights it has had since; zero
+	// as From. JoinedAfter is the last moment it is known not to have begun yet, zero if
+	// there is none; it equals JoinedAt where the moment is known.
+	JoinedAt, JoinedAfter time.Time
+}
+
+// EventDetail is one event.
+type EventDetail struct {
+	ID          int64
+	At          time.Time
+	ActionID    int32
+	Class       Class
+	RoomSource  int16  // how the room is known, see package attribution
+	Target      string // ids of what it was done to, joined by commas
+	Description string // the portal's sentence about it, in some language
+	Context     string // where in the portal, in words of the portal's language
+	Concerning  string // name or id of the person whose membership it changed; empty if the log does not tell
+}
+
+// EventList is a list of events of which the newest are given.
+type EventList struct {
+	Newest                       []EventDetail // by falling time
+	Nones, Views, Edits, Manages int64         // of all; Nones are those that are no activity
+}
+
+// Total is how many events the list has.
+func (l EventList) Total() int64 { return l.Nones + l.Views + l.Edits + l.Manages }
+
+// SharedTitle is a title under which there are events whose room nobody knows.
+type SharedTitle struct {
+	Title      string
+	OtherRooms []string // ids of the other rooms that bore it at some time
+}
+
+// LastEvent is an event and the room that it was in.
+type LastEvent struct {
+	EventDetail
+	RoomID, RoomTitle string // both empty: in no room
+	Unresolved        bool   // RoomID is a title that no single room bore
+}
+
+// ExplainFacts is all that tells what an account did in a room over a window,
+// or may have done. Rooms and Members of the embedded facts hold the one room, if
+// it is known, and the one member, if the account is one as of the window's end.
+type ExplainFacts struct {
+	Facts
+	// Accounts are those that were asked for: several if they bear the same
+	// e-mail address. The rest is there only if there are one room and one account.
+	Accounts    []AccountFacts
+	Memberships []MembershipFacts // by rising time
+	Counted     EventList         // in the room
+	Uncounted   EventList         // in the room, but no activity of the kind asked for
+	// Unresolved are events under titles that the room bore at some time, Unplaced moves and
+	// copies that were in one of two rooms; of both what would count.
+	Unresolved, Unplaced EventList
+	Titles               []SharedTitle
+	Last                 *LastEvent // last event anywhere in the portal before the window's end
+}

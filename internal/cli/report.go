@@ -52,16 +52,21 @@ func roomFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "room", Usage: "only the room with `ID`, archived or not; may be repeated"}
 }
 
-func filterFlags() []cli.Flag {
+// measureFlags say what makes a member active or new.
+func measureFlags() []cli.Flag {
 	return []cli.Flag{
-		roomFlag(),
 		&cli.Int64Flag{Name: "min-activity", Usage: "members with `N` events or more are active", Value: 1, EnvVars: env("min-activity")},
 		&cli.StringFlag{Name: "activity", Usage: "count events of `KIND` any, view, edit or manage", Value: string(audit.FilterAny), EnvVars: env("activity")},
 		&cli.StringFlag{Name: "grace", Usage: "members are new for `DURATION`, and not judged", Value: "14d", EnvVars: env("grace")},
+	}
+}
+
+func filterFlags() []cli.Flag {
+	return append(append([]cli.Flag{roomFlag()}, measureFlags()...),
 		&cli.StringFlag{Name: "guests", Usage: "`HOW` to treat guests: include, only or exclude", Value: string(report.GuestsInclude), EnvVars: env("guests")},
 		&cli.BoolFlag{Name: "owners", Usage: "judge the owners of rooms too", EnvVars: env("owners")},
 		&cli.BoolFlag{Name: "archived", Usage: "judge archived rooms too", EnvVars: env("archived")},
-	}
+	)
 }
 
 func outputFlags() []cli.Flag {
@@ -85,6 +90,20 @@ type reportFrame struct {
 
 // openReport checks the command line before it touches the database.
 func (a *app) openReport(c *cli.Context) (*reportFrame, error) {
+	format, err := report.ParseFormat(c.String("format"))
+	if err != nil {
+		return nil, err
+	}
+	f, err := a.openWindow(c)
+	if err != nil {
+		return nil, err
+	}
+	f.format = format
+	return f, nil
+}
+
+// openWindow is openReport for a command that has one format.
+func (a *app) openWindow(c *cli.Context) (*reportFrame, error) {
 	f := &reportFrame{now: a.now()}
 	args := audit.WindowArgs{Last: c.String("last"), From: c.String("from"), To: c.String("to"), Zone: c.String("time-zone")}.OrLast("30d")
 	var err error
@@ -93,9 +112,6 @@ func (a *app) openReport(c *cli.Context) (*reportFrame, error) {
 		return nil, err
 	}
 	if f.maxLag, err = audit.ParseDuration("--max-lag", c.String("max-lag")); err != nil {
-		return nil, err
-	}
-	if f.format, err = report.ParseFormat(c.String("format")); err != nil {
 		return nil, err
 	}
 	if f.store, err = a.readyWarehouse(c.Context); err != nil {

@@ -113,7 +113,7 @@ func fails(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// portal start [small|other]
+// portal start [small|other|twins]
 // portal stop|html|mend
 // portal fault NAME
 // portal hang; portal await
@@ -174,6 +174,8 @@ func (s *stage) startPortal(name string) {
 	switch name {
 	case "", "small":
 		w = smallWorld()
+	case "twins":
+		w = twinRooms()
 	case "other":
 		w = world.New(world.Config{Created: noon.AddDate(0, -1, 0), Owner: world.Person{ID: "user-olga", First: "Olga", Last: "Petrova"}})
 		w.At(noon.AddDate(0, 0, -1), w.Owner()).CreateRoom(world.RoomSpec{Title: "Somewhere else"})

@@ -59,3 +59,22 @@ func smallWorld() *world.World {
 	w.At(at("06-24 18:00"), anna).Disable(emil)
 	return w
 }
+
+// twinRooms is a portal of two rooms with one title, both in third-party
+// storage, which has no log: of what was deleted since nobody can tell the room.
+func twinRooms() *world.World {
+	day := func(n int) time.Time { return noon.AddDate(0, 0, -n).Truncate(24 * time.Hour) }
+	w := world.New(world.Config{Created: day(100), Owner: world.Person{ID: "user-olga", First: "Olga", Last: "Petrova"}})
+	paul := w.At(day(99), w.Owner()).AddAccount(world.Person{ID: "user-paul", First: "Paul", Last: "Sy", Kind: world.RoomAdmin})
+	left := w.At(day(90), w.Owner()).CreateRoom(world.RoomSpec{ID: "sbox-7", Title: "Scans"})
+	right := w.At(day(90), w.Owner()).CreateRoom(world.RoomSpec{ID: "sbox-8", Title: "Scans"})
+	for _, room := range []*world.Room{left, right} {
+		w.At(day(80), w.Owner()).Invite(room, paul, world.Editor)
+	}
+	scan := w.At(day(10).Add(time.Hour), paul).Upload(left.Folder, "gone.pdf")
+	draft := w.At(day(9).Add(time.Hour), paul).Upload(w.At(day(9), paul).Documents(), "draft.docx")
+	w.At(day(8).Add(time.Hour), paul).MoveFile(draft, right.Folder)
+	w.At(day(7).Add(time.Hour), paul).PurgeFile(scan)
+	w.At(day(6).Add(time.Hour), paul).PurgeFile(draft)
+	return w
+}

@@ -61,6 +61,14 @@ type Room struct {
 	MembersListed bool `json:"-"`
 }
 
+func newRoom(facts audit.RoomFacts, w audit.Window) Room {
+	room := Room{ID: facts.ID, Title: facts.Title, Inactive: []Member{}, MembersListed: !facts.MembersAt.IsZero()}
+	if facts.UnreadableSince.Before(w.To) || facts.MembersAt.IsZero() {
+		room.UnreadableSince = Time{facts.UnreadableSince}
+	}
+	return room
+}
+
 // Member is a member of a room with the verdict on them.
 type Member struct {
 	AccountID      string          `json:"account_id"`

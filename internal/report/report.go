@@ -85,10 +85,7 @@ func Inactive(ctx context.Context, r Reader, q InactiveQuery) (*InactiveReport, 
 	position := make(map[string]int, len(rooms))
 	for i, room := range rooms {
 		position[room.ID] = i
-		report.Rooms[i] = Room{ID: room.ID, Title: room.Title, Inactive: []Member{}, MembersListed: !room.MembersAt.IsZero()}
-		if room.UnreadableSince.Before(q.Window.To) || room.MembersAt.IsZero() {
-			report.Rooms[i].UnreadableSince = Time{room.UnreadableSince}
-		}
+		report.Rooms[i] = newRoom(room, q.Window)
 	}
 	people := make(map[string]struct{})
 	judge := newJudge(q, facts.Coverage)
@@ -146,11 +143,15 @@ func findRooms(all []audit.RoomFacts, ids []string) ([]audit.RoomFacts, error) {
 	}
 	for _, id := range ids {
 		if !slices.ContainsFunc(found, func(r audit.RoomFacts) bool { return r.ID == id }) {
-			return nil, audit.Usagef("--room %s is not known: roompulse report inactive --archived shows the ids of all rooms; a new room needs a roompulse sync", id)
+			return nil, unknownRoom(id)
 		}
 	}
 	slices.SortFunc(found, func(a, b audit.RoomFacts) int { return cmp.Compare(a.ID, b.ID) })
 	return found, nil
+}
+
+func unknownRoom(id string) error {
+	return audit.Usagef("--room %s is not known: roompulse report inactive --archived shows the ids of all rooms; a new room needs a roompulse sync", id)
 }
 
 // judges reports whether the query wants a verdict on the member.

@@ -98,12 +98,13 @@ func people(n int) string {
 	return fmt.Sprintf("%d people", n)
 }
 
-func writeTotals(p printer, r *InactiveReport) {
+// meanings says what the states are.
+func (r *InactiveReport) meanings() map[State]string {
 	quiet := "none in the window; some before it"
 	if since := r.noneSince; !since.IsZero() && since.Before(r.query.Window.To) {
 		quiet += ", or none since data begin"
 	}
-	meaning := map[State]string{
+	return map[State]string{
 		StateNever:   "no recorded activity since they became a member",
 		StateQuiet:   quiet,
 		StateLow:     "some in the window, but too little",
@@ -112,6 +113,10 @@ func writeTotals(p printer, r *InactiveReport) {
 		StatePending: "invitation not accepted",
 		StateActive:  "enough in the window",
 	}
+}
+
+func writeTotals(p printer, r *InactiveReport) {
+	meaning := r.meanings()
 	for _, s := range stateStyles {
 		if r.MinActivity == 1 && s.state == StateLow {
 			continue
@@ -135,6 +140,14 @@ func unknownText(because UnknownBecause) string {
 	return "unknown, room"
 }
 
+// unknownReason says in a sentence why a state is unknown.
+func (r *InactiveReport) unknownReason(because UnknownBecause) string {
+	if because == IncompleteData {
+		return "events that may be theirs are missing; " + strings.Join(mend(r.coverage, r.query.Window, r.query.Now), "; ")
+	}
+	return "they did something in a room of that title; other rooms had it too, and DocSpace does not say which of them it was"
+}
+
 // writeUnknown says what would tell of those who are unknown.
 func writeUnknown(p printer, r *InactiveReport) {
 	counts := make(map[UnknownBecause]int)
@@ -146,12 +159,11 @@ func writeUnknown(p printer, r *InactiveReport) {
 		}
 	}
 	if n := counts[IncompleteData]; n > 0 {
-		p.prose("  ", "", fmt.Sprintf("%s (%d): events that may be theirs are missing; %s",
-			unknownText(IncompleteData), n, strings.Join(mend(r.coverage, r.query.Window, r.query.Now), "; ")))
+		p.prose("  ", "", fmt.Sprintf("%s (%d): %s", unknownText(IncompleteData), n, r.unknownReason(IncompleteData)))
 	}
 	if n := counts[UnresolvedEvents]; n > 0 {
-		p.prose("  ", "", fmt.Sprintf("%s (%d): they did something in a room of that title; other rooms had it too, and DocSpace does not say which of them it was",
-			unknownText(UnresolvedEvents), n))
+		p.prose("  ", "", fmt.Sprintf("%s (%d): %s; to see them, run roompulse explain --room ID --account ID",
+			unknownText(UnresolvedEvents), n, r.unknownReason(UnresolvedEvents)))
 	}
 	if len(counts) > 0 {
 		p.line("")

@@ -157,12 +157,16 @@ func roomFacts(ctx context.Context, q *db.Queries, p Portal) ([]audit.RoomFacts,
 	}
 	facts := make([]audit.RoomFacts, len(rows))
 	for i, r := range rows {
-		facts[i] = audit.RoomFacts{
-			ID: r.RoomID, Title: r.Title, Created: zeroTime(r.CreatedAt), Deleted: zeroTime(r.DeletedAt), Archived: r.IsArchived,
-			MembersSince: zeroTime(r.MembersSince), MembersAt: zeroTime(r.MembersAt), UnreadableSince: zeroTime(r.UnreadableSince),
-		}
+		facts[i] = toRoomFacts(r)
 	}
 	return facts, nil
+}
+
+func toRoomFacts(r db.Room) audit.RoomFacts {
+	return audit.RoomFacts{
+		ID: r.RoomID, Title: r.Title, Created: zeroTime(r.CreatedAt), Deleted: zeroTime(r.DeletedAt), Archived: r.IsArchived,
+		MembersSince: zeroTime(r.MembersSince), MembersAt: zeroTime(r.MembersAt), UnreadableSince: zeroTime(r.UnreadableSince),
+	}
 }
 
 func memberFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter) ([]audit.MemberFacts, error) {
@@ -171,12 +175,7 @@ func memberFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, f
 		PortalID: p.ID, Everyone: audit.GroupEveryone,
 		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
 		Until: w.To, UntilDay: w.To.UTC().Truncate(24 * time.Hour), UntilDate: w.To.UTC().Truncate(24 * time.Hour), FirstDay: days.From, LastDay: days.To,
-		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
-	}
-	for _, class := range []audit.Class{audit.ClassView, audit.ClassEdit, audit.ClassManage} {
-		if filter.Counts(class) {
-			arg.Classes = append(arg.Classes, int16(class))
-		}
+		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To, Classes: countedClasses(filter),
 	}
 	rows, err := q.ListMemberActivity(ctx, arg)
 	if err != nil {
@@ -195,6 +194,16 @@ func memberFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, f
 		}
 	}
 	return facts, nil
+}
+
+func countedClasses(filter audit.Filter) []int16 {
+	var classes []int16
+	for _, class := range []audit.Class{audit.ClassView, audit.ClassEdit, audit.ClassManage} {
+		if filter.Counts(class) {
+			classes = append(classes, int16(class))
+		}
+	}
+	return classes
 }
 
 func activityFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) ([]audit.ActivityFacts, error) {
