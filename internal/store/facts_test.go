@@ -74,11 +74,15 @@ func TestFactsEqualRecount(t *testing.T) {
 	t.Parallel()
 	reader, raw := warehouse(t)
 	ctx := context.WithoutCancel(t.Context())
+	pairs := explainable(ctx, t, reader, raw)
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWindow(t, raw)
 		filter := rapid.SampledFrom(audit.Filters()).Draw(t, "activity")
 		checkMembers(ctx, t, reader, raw, w, filter)
 		checkActivity(ctx, t, reader, raw, w)
+		if rapid.IntRange(0, 2).Draw(t, "explained if 0") == 0 {
+			checkExplanation(ctx, t, reader, raw, w, rapid.SampledFrom(pairs).Draw(t, "room and person"), filter)
+		}
 	})
 }
 
