@@ -21,6 +21,8 @@ CROSS JOIN LATERAL (
     WHERE x.portal_id = $1 AND x.account_key = $2 AND x.class >= 0
         AND x.occurred_at >= d.day::timestamp AT TIME ZONE 'UTC'
         AND x.occurred_at < least((d.day + 1)::timestamp AT TIME ZONE 'UTC', $3)
+        AND date_bin('1 hour', x.occurred_at, 'epoch')
+        BETWEEN (d.day::timestamp AT TIME ZONE 'UTC') AND ((d.day + 1)::timestamp AT TIME ZONE 'UTC')
     ORDER BY x.occurred_at DESC, x.event_id DESC
     LIMIT 1
 ) AS e
@@ -173,7 +175,9 @@ WITH acts AS MATERIALIZED (
             ELSE 3
         END AS list
     FROM audit_event AS e
-    WHERE e.portal_id = $1 AND e.occurred_at >= $5 AND e.occurred_at < $6
+    WHERE e.portal_id = $1
+        AND e.occurred_at >= $5 AND e.occurred_at < $6
+        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $5::timestamptz, 'epoch') AND $6
         AND e.account_key = $7
         AND (
             e.room_key = $3::integer
@@ -242,7 +246,7 @@ type ListExplainedEventsRow struct {
 // 2 in the room but not counted, 3 under an unresolved title (title_keys) that
 // the room bore, 4 moves and copies without a room; of 3 and 4 only what would count.
 // concerning is who joined or left where the room's log tells.
-// One pass over the window's events by the index on their time: an account has
+// One pass over the window's events by the index on their hours: an account has
 // no index of its own, which would take more room than this takes time.
 func (q *Queries) ListExplainedEvents(ctx context.Context, arg ListExplainedEventsParams) ([]ListExplainedEventsRow, error) {
 	rows, err := q.db.Query(ctx, listExplainedEvents,

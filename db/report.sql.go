@@ -211,7 +211,7 @@ const listMemberActivity = `-- name: ListMemberActivity :many
 WITH grants AS (
     SELECT m.room_key, m.account_key, true AS is_own, m.access, m.is_owner, m.joined_at, m.joined_after
     FROM room_member AS m
-    WHERE m.portal_id = $1 AND m.valid_from <= $6 AND m.valid_to > $6
+    WHERE m.portal_id = $1 AND m.valid_from <= $8 AND m.valid_to > $8
     UNION ALL
     SELECT
         g.room_key, p.account_key, false, g.access, false,
@@ -220,8 +220,8 @@ WITH grants AS (
     FROM room_group AS g
     INNER JOIN group_member AS p
         ON p.portal_id = g.portal_id AND p.group_key = g.group_key
-        AND p.valid_from <= $6 AND p.valid_to > $6
-    WHERE g.portal_id = $1 AND g.valid_from <= $6 AND g.valid_to > $6
+        AND p.valid_from <= $8 AND p.valid_to > $8
+    WHERE g.portal_id = $1 AND g.valid_from <= $8 AND g.valid_to > $8
     UNION ALL
     SELECT
         g.room_key, a.account_key, false, g.access, false,
@@ -229,11 +229,11 @@ WITH grants AS (
         greatest(g.joined_after, a.registered_at)
     FROM room_group AS g
     INNER JOIN people_group AS pg
-        ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key AND pg.group_id = $7::text
+        ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key AND pg.group_id = $9::text
     INNER JOIN account AS a
         ON a.portal_id = g.portal_id AND a.status = 1 AND NOT a.is_guest
-        AND coalesce(a.registered_at, '-infinity') <= $6
-    WHERE g.portal_id = $1 AND g.valid_from <= $6 AND g.valid_to > $6
+        AND coalesce(a.registered_at, '-infinity') <= $8
+    WHERE g.portal_id = $1 AND g.valid_from <= $8 AND g.valid_to > $8
 ),
 members AS (
     SELECT DISTINCT ON (g.room_key, g.account_key)
@@ -258,19 +258,21 @@ acts AS (
             CASE WHEN $4::boolean THEN d.manage_last_at END
         ) AS last_at
     FROM room_day AS d
-    WHERE d.portal_id = $1 AND d.day >= $8::date AND d.day < $9::date
+    WHERE d.portal_id = $1 AND d.day >= $10::date AND d.day < $11::date
+        AND ($6::integer = 0 OR d.account_key = $6::integer)
     UNION ALL
     SELECT e.room_key, e.account_key, 1, e.occurred_at
     FROM audit_event AS e
     WHERE e.portal_id = $1
         AND (
-            e.occurred_at >= $10 AND e.occurred_at < $11
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $10::timestamptz, 'epoch') AND $11
-            OR e.occurred_at >= $12 AND e.occurred_at < $13
+            e.occurred_at >= $12 AND e.occurred_at < $13
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $12::timestamptz, 'epoch') AND $13
+            OR e.occurred_at >= $14 AND e.occurred_at < $15
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $14::timestamptz, 'epoch') AND $15
         )
         AND e.room_key IS NOT NULL
-        AND e.class = ANY($14::smallint[])
+        AND e.class = ANY($16::smallint[])
+        AND ($6::integer = 0 OR e.account_key = $6::integer)
 ),
 counted AS (
     SELECT a.room_key, a.account_key, sum(a.events)::bigint AS events, max(a.last_at) AS last_at
@@ -293,13 +295,14 @@ doubtful AS (
 today AS (
     SELECT
         e.room_key, e.account_key,
-        max(e.occurred_at) FILTER (WHERE e.class = ANY($14::smallint[])) AS active_at,
+        max(e.occurred_at) FILTER (WHERE e.class = ANY($16::smallint[])) AS active_at,
         max(e.occurred_at) AS seen_at
     FROM audit_event AS e
     WHERE e.portal_id = $1
-        AND e.occurred_at >= $15 AND e.occurred_at < $6
-        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $15::timestamptz, 'epoch') AND $6
+        AND e.occurred_at >= $17 AND e.occurred_at < $8
+        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $17::timestamptz, 'epoch') AND $8
         AND e.class >= 0
+        AND ($6::integer = 0 OR e.account_key = $6::integer)
     GROUP BY e.room_key, e.account_key
 ),
 seen_today AS (
@@ -345,25 +348,28 @@ LEFT JOIN LATERAL (
     ORDER BY d.day DESC
     LIMIT 1
 ) AS seen ON true
+WHERE $6::integer = 0 OR m.room_key = $7::integer AND m.account_key = $6::integer
 ORDER BY r.room_id COLLATE "C", a.account_id COLLATE "C"
 `
 
 type ListMemberActivityParams struct {
-	PortalID  int32
-	Views     bool
-	Edits     bool
-	Manages   bool
-	UntilDate time.Time
-	Until     time.Time
-	Everyone  string
-	FirstDay  time.Time
-	LastDay   time.Time
-	HeadSince time.Time
-	HeadUntil time.Time
-	TailSince time.Time
-	TailUntil time.Time
-	Classes   []int16
-	UntilDay  time.Time
+	PortalID    int32
+	Views       bool
+	Edits       bool
+	Manages     bool
+	UntilDate   time.Time
+	OnlyAccount int32
+	OnlyRoom    int32
+	Until       time.Time
+	Everyone    string
+	FirstDay    time.Time
+	LastDay     time.Time
+	HeadSince   time.Time
+	HeadUntil   time.Time
+	TailSince   time.Time
+	TailUntil   time.Time
+	Classes     []int16
+	UntilDay    time.Time
 }
 
 type ListMemberActivityRow struct {
@@ -393,7 +399,7 @@ type ListMemberActivityRow struct {
 // the window and when last before its end. Members come from the room's own
 // list, from groups, and from the group Everyone, which stands for all active
 // accounts but guests; a person's own right beats that of groups, and the
-// highest of the groups counts.
+// highest of the groups counts. With only_account, not 0, only_room's one member is read.
 func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivityParams) ([]ListMemberActivityRow, error) {
 	rows, err := q.db.Query(ctx, listMemberActivity,
 		arg.PortalID,
@@ -401,6 +407,8 @@ func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivity
 		arg.Edits,
 		arg.Manages,
 		arg.UntilDate,
+		arg.OnlyAccount,
+		arg.OnlyRoom,
 		arg.Until,
 		arg.Everyone,
 		arg.FirstDay,

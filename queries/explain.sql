@@ -79,7 +79,7 @@ ORDER BY u.room_id COLLATE "C";
 -- 2 in the room but not counted, 3 under an unresolved title (title_keys) that
 -- the room bore, 4 moves and copies without a room; of 3 and 4 only what would count.
 -- concerning is who joined or left where the room's log tells.
--- One pass over the window's events by the index on their time: an account has
+-- One pass over the window's events by the index on their hours: an account has
 -- no index of its own, which would take more room than this takes time.
 WITH acts AS MATERIALIZED (
     SELECT
@@ -91,7 +91,9 @@ WITH acts AS MATERIALIZED (
             ELSE 3
         END AS list
     FROM audit_event AS e
-    WHERE e.portal_id = @portal_id AND e.occurred_at >= @since AND e.occurred_at < @until
+    WHERE e.portal_id = @portal_id
+        AND e.occurred_at >= @since AND e.occurred_at < @until
+        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @since::timestamptz, 'epoch') AND @until
         AND e.account_key = @account_key
         AND (
             e.room_key = @room_key::integer
@@ -140,6 +142,8 @@ CROSS JOIN LATERAL (
     WHERE x.portal_id = @portal_id AND x.account_key = @account_key AND x.class >= 0
         AND x.occurred_at >= d.day::timestamp AT TIME ZONE 'UTC'
         AND x.occurred_at < least((d.day + 1)::timestamp AT TIME ZONE 'UTC', @until)
+        AND date_bin('1 hour', x.occurred_at, 'epoch')
+        BETWEEN (d.day::timestamp AT TIME ZONE 'UTC') AND ((d.day + 1)::timestamp AT TIME ZONE 'UTC')
     ORDER BY x.occurred_at DESC, x.event_id DESC
     LIMIT 1
 ) AS e

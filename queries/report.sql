@@ -9,7 +9,7 @@
 -- the window and when last before its end. Members come from the room's own
 -- list, from groups, and from the group Everyone, which stands for all active
 -- accounts but guests; a person's own right beats that of groups, and the
--- highest of the groups counts.
+-- highest of the groups counts. With only_account, not 0, only_room's one member is read.
 WITH grants AS (
     SELECT m.room_key, m.account_key, true AS is_own, m.access, m.is_owner, m.joined_at, m.joined_after
     FROM room_member AS m
@@ -61,6 +61,7 @@ acts AS (
         ) AS last_at
     FROM room_day AS d
     WHERE d.portal_id = @portal_id AND d.day >= @first_day::date AND d.day < @last_day::date
+        AND (@only_account::integer = 0 OR d.account_key = @only_account::integer)
     UNION ALL
     SELECT e.room_key, e.account_key, 1, e.occurred_at
     FROM audit_event AS e
@@ -73,6 +74,7 @@ acts AS (
         )
         AND e.room_key IS NOT NULL
         AND e.class = ANY(@classes::smallint[])
+        AND (@only_account::integer = 0 OR e.account_key = @only_account::integer)
 ),
 counted AS (
     SELECT a.room_key, a.account_key, sum(a.events)::bigint AS events, max(a.last_at) AS last_at
@@ -102,6 +104,7 @@ today AS (
         AND e.occurred_at >= @until_day AND e.occurred_at < @until
         AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @until_day::timestamptz, 'epoch') AND @until
         AND e.class >= 0
+        AND (@only_account::integer = 0 OR e.account_key = @only_account::integer)
     GROUP BY e.room_key, e.account_key
 ),
 seen_today AS (
@@ -147,6 +150,7 @@ LEFT JOIN LATERAL (
     ORDER BY d.day DESC
     LIMIT 1
 ) AS seen ON true
+WHERE @only_account::integer = 0 OR m.room_key = @only_room::integer AND m.account_key = @only_account::integer
 ORDER BY r.room_id COLLATE "C", a.account_id COLLATE "C";
 
 -- name: ListActivity :many

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -76,15 +75,13 @@ type explained struct {
 }
 
 func (e explained) read(ctx context.Context, read *audit.Facts, facts *audit.ExplainFacts, newest int64) error {
-	// What the report judges is read by the report's own query, that of all
-	// members: a second one could answer otherwise.
-	members, err := memberFacts(ctx, e.q, e.portal, e.window, e.filter)
+	// What is judged is read by the report's own query: another one could answer
+	// otherwise.
+	members, err := memberFacts(ctx, e.q, e.portal, e.window, e.filter, e.room.RoomKey, e.account.AccountKey)
 	if err != nil {
 		return err
 	}
-	read.Members = slices.DeleteFunc(members, func(m audit.MemberFacts) bool {
-		return m.RoomID != e.room.RoomID || m.AccountID != e.account.AccountID
-	})
+	read.Members = members
 	if facts.Memberships, err = e.memberships(ctx); err != nil {
 		return err
 	}

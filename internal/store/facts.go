@@ -33,7 +33,7 @@ func (r *Reader) InactiveFacts(ctx context.Context, w audit.Window, filter audit
 		if facts.Rooms, err = roomFacts(ctx, q, r.portal); err != nil {
 			return err
 		}
-		facts.Members, err = memberFacts(ctx, q, r.portal, w, filter)
+		facts.Members, err = memberFacts(ctx, q, r.portal, w, filter, 0, 0)
 		return err
 	})
 }
@@ -169,13 +169,15 @@ func toRoomFacts(r db.Room) audit.RoomFacts {
 	}
 }
 
-func memberFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter) ([]audit.MemberFacts, error) {
+// memberFacts reads all members or, if keys are given, the one of a room.
+func memberFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter, onlyRoom, onlyAccount int32) ([]audit.MemberFacts, error) {
 	head, days, tail := w.Parts()
 	arg := db.ListMemberActivityParams{
 		PortalID: p.ID, Everyone: audit.GroupEveryone,
 		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
 		Until: w.To, UntilDay: w.To.UTC().Truncate(24 * time.Hour), UntilDate: w.To.UTC().Truncate(24 * time.Hour), FirstDay: days.From, LastDay: days.To,
 		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To, Classes: countedClasses(filter),
+		OnlyRoom: onlyRoom, OnlyAccount: onlyAccount,
 	}
 	rows, err := q.ListMemberActivity(ctx, arg)
 	if err != nil {
