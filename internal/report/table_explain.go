@@ -289,8 +289,11 @@ func (p printer) events(list eventList) {
 			what = "target " + d.Target
 		}
 		rows = append(rows, []cell{
-			{text: d.At.In(p.zone).Format(eventLayout)}, {text: d.Class.String()}, {text: actionName(d.ActionID)},
-			{text: plain(list.cell(d))}, {text: plain(what)},
+			{text: d.At.In(p.zone).Format(eventLayout)},
+			{text: d.Class.String()},
+			{text: actionName(d.ActionID)},
+			{text: plain(list.cell(d))},
+			{text: plain(what)},
 		})
 	}
 	p.table(columns, rows)

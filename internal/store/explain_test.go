@@ -51,10 +51,12 @@ func explainable(ctx context.Context, t *testing.T, reader *store.Reader, raw []
 	return pairs
 }
 
+// newest is how many events of a list are asked for.
+const newest = 3
+
 // checkExplanation: what explain lists of a person in a room is what the raw
 // events are, and what the report rests on.
 func checkExplanation(ctx context.Context, t *rapid.T, reader *store.Reader, raw []rawEvent, w audit.Window, who pair, filter audit.Filter) {
-	const newest = 3
 	facts, err := reader.ExplainFacts(ctx, w, filter, who.room, who.person, newest)
 	if err != nil {
 		t.Fatal(err)
@@ -81,10 +83,10 @@ func checkExplanation(ctx context.Context, t *rapid.T, reader *store.Reader, raw
 			unplaced = append(unplaced, e)
 		}
 	}
-	checkList(t, "counted", facts.Counted, counted, newest)
-	checkList(t, "not counted", facts.Uncounted, uncounted, newest)
-	checkList(t, "unresolved", facts.Unresolved, unresolved, newest)
-	checkList(t, "unplaced", facts.Unplaced, unplaced, newest)
+	checkList(t, "counted", facts.Counted, counted)
+	checkList(t, "not counted", facts.Uncounted, uncounted)
+	checkList(t, "unresolved", facts.Unresolved, unresolved)
+	checkList(t, "unplaced", facts.Unplaced, unplaced)
 	switch last := facts.Last; {
 	case last == nil && !seen.IsZero():
 		t.Fatalf("%v has no last event before %s, want %s", who, w.To, seen)
@@ -106,7 +108,7 @@ func checkExplanation(ctx context.Context, t *rapid.T, reader *store.Reader, raw
 	}
 }
 
-func checkList(t *rapid.T, name string, got audit.EventList, want []rawEvent, newest int) {
+func checkList(t *rapid.T, name string, got audit.EventList, want []rawEvent) {
 	totals := map[audit.Class]int64{}
 	for _, e := range want {
 		totals[max(e.class, audit.ClassNone)]++
