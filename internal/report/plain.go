@@ -2,32 +2,14 @@ package report
 
 import (
 	"strings"
-	"unicode"
 
 	"github.com/rivo/uniseg"
+
+	"roompulse/internal/audit"
 )
 
-// plain makes text that others chose safe to print in a line of a terminal: it
-// cannot end the line, move the cursor, or change the order of what follows.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t', r == '\n', r == '\r', r == '\u2028', r == '\u2029':
-			return ' '
-		case unicode.IsControl(r), isUnseen(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
-}
-
-// isUnseen reports whether r is an invisible format character, such as those
-// that turn the direction of text. The joiners, which many scripts and emoji
-// need, are not.
-func isUnseen(r rune) bool {
-	const nonJoiner, joiner, firstTag, lastTag = '\u200c', '\u200d', '\U000e0020', '\U000e007f'
-	return unicode.Is(unicode.Cf, r) && r != nonJoiner && r != joiner && (r < firstTag || r > lastTag)
-}
+// plain is [audit.Plain], which everything printed goes through.
+func plain(s string) string { return audit.Plain(s) }
 
 // fit shortens text to a width in columns of the terminal.
 func fit(s string, width int) string {
