@@ -52,6 +52,38 @@ type Portal struct {
 	CreatedAt time.Time
 }
 
+// Digests to managers of rooms, one row per mail
+type ReminderDigest struct {
+	// Portal of the rooms
+	PortalID int32
+	// Address of the manager, in lower case
+	Email string
+	// 1 for the first digest to this address, 2 for the second, and so on
+	Number int32
+	// As that of reminder
+	State string
+	// Display name of the manager; empty if the address was given by --manager-email
+	Name string
+	// Rooms that it is about
+	Rooms int32
+	// Memberships that it lists as never, quiet or low
+	Members int32
+	// Message-ID of the mail, without angle brackets
+	MessageID string
+	// Start of the window that was judged, UTC, included
+	WindowFrom time.Time
+	// End of the window that was judged, UTC, excluded
+	WindowTo time.Time
+	// When the last attempt to send it began, UTC, by roompulse's clock
+	ClaimedAt time.Time
+	// When its outcome was known, UTC, by roompulse's clock; null while claimed
+	SettledAt *time.Time
+	// How often sending it was tried
+	Attempts int32
+	// Why it failed or is uncertain; null otherwise
+	Error *string
+}
+
 // Rooms and AI agents, kept after deletion, and titles that events name and no single room bore then
 type Room struct {
 	// Portal of the room

@@ -117,8 +117,8 @@ func (a *app) command() *cli.App {
 		ErrWriter:            a.stderr,
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
-			a.syncCommand(), a.reportCommand(), a.explainCommand(), a.statusCommand(), a.doctorCommand(), a.gapCommand(), a.portalCommand(),
-			a.migrateCommand(), a.dbCommand(), a.demoCommand(), a.helpCommand(),
+			a.syncCommand(), a.reportCommand(), a.explainCommand(), a.remindCommand(), a.statusCommand(), a.doctorCommand(), a.gapCommand(),
+			a.portalCommand(), a.migrateCommand(), a.dbCommand(), a.demoCommand(), a.helpCommand(),
 		},
 		Flags:                 []cli.Flag{cli.HelpFlag}, // cli adds it only along with a help command of its own
 		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + environment + "\n" + exitCodes,
@@ -163,7 +163,11 @@ func prepare(parent string, commands []*cli.Command) {
 		case len(c.Subcommands) > 0:
 			prepare(name, c.Subcommands)
 			c.UsageText = name + " COMMAND [OPTIONS]"
-			c.Action = needsCommand
+			if c.Action == nil {
+				c.Action = needsCommand
+			} else { // it does something without one too
+				c.UsageText = name + " [OPTIONS]\n" + c.UsageText
+			}
 		case c.ArgsUsage == "":
 			c.UsageText = name + " [OPTIONS]"
 			c.Before = noArguments

@@ -43,7 +43,7 @@ func (a *app) explain(c *cli.Context) error {
 	if query.Inactive.Grace, err = audit.ParseDuration("--grace", c.String("grace")); err != nil {
 		return err
 	}
-	f, err := a.openWindow(c)
+	f, err := a.openWindow(c, windowArgs(c).OrLast("30d"))
 	if err != nil {
 		return err
 	}

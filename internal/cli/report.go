@@ -81,6 +81,7 @@ func outputFlags() []cli.Flag {
 // reportFrame is what the reports have in common.
 type reportFrame struct {
 	store  *store.Store
+	portal store.Portal
 	reader *store.Reader
 	window audit.Window
 	maxLag time.Duration
@@ -94,18 +95,20 @@ func (a *app) openReport(c *cli.Context) (*reportFrame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := a.openWindow(c)
-	if err != nil {
-		return nil, err
+	f, err := a.openWindow(c, windowArgs(c).OrLast("30d"))
+	if err == nil {
+		f.format = format
 	}
-	f.format = format
-	return f, nil
+	return f, err
 }
 
-// openWindow is openReport for a command that has one format.
-func (a *app) openWindow(c *cli.Context) (*reportFrame, error) {
+func windowArgs(c *cli.Context) audit.WindowArgs {
+	return audit.WindowArgs{Last: c.String("last"), From: c.String("from"), To: c.String("to"), Zone: c.String("time-zone")}
+}
+
+// openWindow is openReport for what has no format.
+func (a *app) openWindow(c *cli.Context, args audit.WindowArgs) (*reportFrame, error) {
 	f := &reportFrame{now: a.now()}
-	args := audit.WindowArgs{Last: c.String("last"), From: c.String("from"), To: c.String("to"), Zone: c.String("time-zone")}.OrLast("30d")
 	var err error
 	// A window that cannot be meant is told before the database is asked for its end.
 	if _, err = args.Resolve(f.now, f.now); err != nil {
@@ -125,11 +128,11 @@ func (a *app) openWindow(c *cli.Context) (*reportFrame, error) {
 }
 
 func (f *reportFrame) resolve(c *cli.Context, args audit.WindowArgs) error {
-	portal, err := selectedPortal(c.Context, c, f.store)
-	if err != nil {
+	var err error
+	if f.portal, err = selectedPortal(c.Context, c, f.store); err != nil {
 		return err
 	}
-	f.reader = f.store.Reader(portal)
+	f.reader = f.store.Reader(f.portal)
 	coverage, err := f.reader.Coverage(c.Context)
 	if err != nil {
 		return err
@@ -138,16 +141,22 @@ func (f *reportFrame) resolve(c *cli.Context, args audit.WindowArgs) error {
 	return err
 }
 
-func (a *app) reportInactive(c *cli.Context) error {
+// inactiveQuery is what the filters say.
+func inactiveQuery(c *cli.Context) (report.InactiveQuery, error) {
 	query := report.InactiveQuery{
 		Rooms: c.StringSlice("room"), Archived: c.Bool("archived"), Owners: c.Bool("owners"), All: c.Bool("all"),
 		Guests: report.Guests(c.String("guests")), MinActivity: c.Int64("min-activity"), Activity: audit.Filter(c.String("activity")),
 	}
-	if err := query.Validate(); err != nil {
-		return err
+	err := query.Validate()
+	if err == nil {
+		query.Grace, err = audit.ParseDuration("--grace", c.String("grace"))
 	}
-	var err error
-	if query.Grace, err = audit.ParseDuration("--grace", c.String("grace")); err != nil {
+	return query, err
+}
+
+func (a *app) reportInactive(c *cli.Context) error {
+	query, err := inactiveQuery(c)
+	if err != nil {
 		return err
 	}
 	f, err := a.openReport(c)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ import (
 	"roompulse/internal/demoportal"
 	"roompulse/internal/demoportal/world"
 	"roompulse/internal/testkit/pgtest"
+	"roompulse/internal/testkit/smtptest"
 )
 
 // password is in some of the scripts' URLs; no output may have it.
@@ -39,6 +41,9 @@ type stage struct {
 	portal   *demoportal.Portal // the newest
 	server   *httptest.Server
 	html     atomic.Bool
+	smtp     *smtptest.Server
+	// mailsSeen is how many mails the script has looked at.
+	mailsSeen int
 	// reached is closed when a request hangs.
 	reached chan struct{}
 }
@@ -67,6 +72,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"ends":     ends,
 	"shape":    writeShape,
 	"portable": writePortable,
+	"smtp":     playSMTP,
 }
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
@@ -327,13 +333,17 @@ func (s *stage) dump() (string, error) {
 	return strings.Join(lines, ""), err
 }
 
-// portable FILE COPY copies a file with $PORTAL in place of the portal's address.
+// portable FILE COPY copies a file with $PORTAL in place of the portal's address,
+// and $MESSAGE in place of what is made of it.
 func writePortable(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("portable cannot be negated")
 	}
-	ts.Check(writeFile(ts, args[1], strings.ReplaceAll(ts.ReadFile(args[0]), stageOf(ts).server.URL, "$PORTAL")))
+	content := strings.ReplaceAll(ts.ReadFile(args[0]), stageOf(ts).server.URL, "$PORTAL")
+	ts.Check(writeFile(ts, args[1], messageID.ReplaceAllString(content, "$$MESSAGE@")))
 }
+
+var messageID = regexp.MustCompile(`\broompulse\.(reminder|digest)\.[0-9a-f]{24}@`)
 
 // shape FILE COPY writes which fields a JSON text has, in their order, and
 // which kinds of value each takes.

@@ -18,6 +18,9 @@ type Reader struct {
 	portal Portal
 }
 
+// Portal returns the portal that is read.
+func (r *Reader) Portal() Portal { return r.portal }
+
 // Reader returns a reader for reports about a portal.
 func (s *Store) Reader(p Portal) *Reader { return &Reader{s, p} }
 

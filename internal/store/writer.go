@@ -21,6 +21,7 @@ import (
 const (
 	lockPortals int32 = 7300 // making a portal; its second number is 0
 	lockSync    int32 = 7301 // writing a portal's data
+	lockRemind  int32 = 7302 // sending reminders to people of a portal
 )
 
 //go:embed staging.sql
@@ -97,22 +98,31 @@ func (s *Store) addPortal(ctx context.Context, host, ownerID string, now time.Ti
 
 // lock takes the portal's lock and makes the session ready.
 func (w *Writer) lock(ctx context.Context) error {
-	var pid uint32
-	if err := w.conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid); err != nil {
-		return fmt.Errorf("look at the connection: %w", err)
-	}
-	if pid != w.pid { // what answered is not what we connected to
-		return fmt.Errorf("%w, which can neither hold a lock nor a temporary table: let DATABASE_URL name the server itself, or a pool in session mode", ErrPooled)
-	}
-	var locked bool
-	if err := w.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", lockSync, w.Portal.ID).Scan(&locked); err != nil {
-		return fmt.Errorf("lock portal %s: %w", w.Portal.Host, err)
-	}
-	if !locked {
-		return fmt.Errorf("%w of portal %s: a sync is running", ErrLocked, w.Portal.Host)
+	if err := lockPortal(ctx, w.conn, w.pid, lockSync, w.Portal, "a sync is running"); err != nil {
+		return err
 	}
 	if _, err := w.conn.Exec(ctx, stagingSQL); err != nil {
 		return fmt.Errorf("make the staging table: %w", err)
+	}
+	return nil
+}
+
+// lockPortal takes a lock of a portal for as long as the connection lives. pid is
+// the server process that the connection was made to.
+func lockPortal(ctx context.Context, conn *pgxpool.Conn, pid uint32, lock int32, p Portal, busy string) error {
+	var answered uint32
+	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&answered); err != nil {
+		return fmt.Errorf("look at the connection: %w", err)
+	}
+	if answered != pid { // what answered is not what we connected to
+		return fmt.Errorf("%w, which can neither hold a lock nor a temporary table: let DATABASE_URL name the server itself, or a pool in session mode", ErrPooled)
+	}
+	var locked bool
+	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", lock, p.ID).Scan(&locked); err != nil {
+		return fmt.Errorf("lock portal %s: %w", p.Host, err)
+	}
+	if !locked {
+		return fmt.Errorf("%w of portal %s: %s", ErrLocked, p.Host, busy)
 	}
 	return nil
 }
@@ -126,8 +136,13 @@ func (w *Writer) drop() {
 	if w.conn == nil {
 		return
 	}
-	conn := w.conn.Hijack()
+	dropConn(w.conn)
 	w.conn = nil
+}
+
+// dropConn ends a connection that holds a lock.
+func dropConn(pooled *pgxpool.Conn) {
+	conn := pooled.Hijack()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	// The server notices the end of a connection a moment later; the next run

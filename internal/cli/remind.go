@@ -1,0 +1,349 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	netmail "net/mail"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"roompulse/internal/audit"
+	"roompulse/internal/config"
+	"roompulse/internal/mail"
+	"roompulse/internal/remind"
+	"roompulse/internal/report"
+	"roompulse/internal/store"
+)
+
+func (a *app) remindCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "remind",
+		Usage: "mail members without activity, and the managers of their rooms",
+		Description: "Judges as `report inactive` does and prints what would be sent to whom; with --send it is sent.\n" +
+			"Nobody is mailed who is new, pending or unknown. A member is reminded of a room again when --quiet-period has passed.\n" +
+			"The mail server is named by ROOMPULSE_SMTP_URL, its password by ROOMPULSE_SMTP_PASSWORD or ROOMPULSE_SMTP_PASSWORD_FILE,\n" +
+			"the sender by ROOMPULSE_MAIL_FROM, and who answers questions by ROOMPULSE_MAIL_REPLY_TO.",
+		Flags:  append(append(remindWindowFlags(), filterFlags()...), remindFlags()...),
+		Action: a.remind,
+		Subcommands: []*cli.Command{
+			{
+				Name:  "history",
+				Usage: "list what was sent to whom, what became of it, and who came back",
+				Flags: []cli.Flag{
+					portalFlag,
+					&cli.StringFlag{Name: "within", Usage: "count who was active again within `DURATION`", Value: "14d", EnvVars: env("within")},
+					&cli.StringFlag{Name: "format", Usage: "write as `FORMAT` text or json", Value: "text"},
+				},
+				Action: a.remindHistory,
+			},
+			{
+				Name: "templates", Usage: "write the built-in templates of mails to a folder, to change them there for --templates",
+				ArgsUsage: "FOLDER", Action: a.remindTemplates,
+			},
+		},
+	}
+}
+
+// remindWindowFlags are those of reports, with a window that must be given, and
+// data that must be fresh.
+func remindWindowFlags() []cli.Flag {
+	flags := windowFlags()
+	for i, f := range flags {
+		switch f.Names()[0] {
+		case "last":
+			flags[i] = &cli.StringFlag{Name: "last", Usage: "the window's `LENGTH` up to the end of complete data, such as 30d, 4w or 12h"}
+		case "max-lag":
+			flags[i] = &cli.StringFlag{Name: "max-lag", Usage: "send nothing if data end longer ago than `DURATION`", Value: "2h", EnvVars: env("max-lag")}
+		}
+	}
+	return flags
+}
+
+func remindFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "send", Usage: "send the mails"},
+		&cli.StringFlag{Name: "quiet-period", Usage: "remind a member of a room, and write to a manager, at most every `DURATION`", Value: "30d", EnvVars: env("quiet-period")},
+		&cli.IntFlag{Name: "max-recipients", Usage: "send nothing if more than `N` people would be mailed", Value: 50, EnvVars: env("max-recipients")},
+		&cli.StringFlag{Name: "manager-email", Usage: "send one digest of all rooms to `ADDR` instead of one to each owner and manager of rooms", EnvVars: env("manager-email")},
+		&cli.StringFlag{Name: "attach-report", Usage: "attach the report of a manager's rooms to the digest, as `FORMAT` " + strings.Join(report.FormatNames(), " or "), EnvVars: env("attach-report")},
+		&cli.StringFlag{Name: "templates", Usage: "take templates of mails from `FOLDER`; `roompulse remind templates` writes what it may hold", EnvVars: env("templates")},
+		&cli.StringFlag{Name: "preview", Usage: "write the mails that would be sent to `FOLDER`, as files that mail programs open"},
+		&cli.IntFlag{Name: "max-mails-per-minute", Usage: "send at most `N` mails a minute; 0: no limit", Value: 60, EnvVars: env("max-mails-per-minute")},
+	}
+}
+
+// remindRun is what `remind` works with.
+type remindRun struct {
+	*reportFrame
+	query   report.InactiveQuery
+	options remind.Options
+	attach  *report.Format // nil: nothing is attached
+	smtp    config.SMTP
+	service *remind.Service
+}
+
+func (a *app) remind(c *cli.Context) error {
+	if c.Args().Present() { // no Before: that would run for the subcommands too
+		return needsCommand(c)
+	}
+	r := &remindRun{}
+	templates, err := r.read(c)
+	if err != nil {
+		return err
+	}
+	if r.reportFrame, err = a.openWindow(c, windowArgs(c)); err != nil {
+		return err
+	}
+	defer r.store.Close()
+	r.options.Window, r.options.Now = r.window, a.now
+	judge := judge{reader: r.reader, query: r.query, maxLag: r.maxLag, now: a.now}
+	if r.attach != nil {
+		r.options.Report = r.attachment
+	}
+	r.service = remind.New(judge, r.reader, templates, r.options)
+	if c.Bool("send") {
+		return a.remindSend(c, r)
+	}
+	return a.remindPlan(c, r)
+}
+
+// read checks the command line and the environment before the database is touched.
+func (r *remindRun) read(c *cli.Context) (*remind.Templates, error) {
+	var err error
+	if r.query, err = inactiveQuery(c); err != nil {
+		return nil, err
+	}
+	o := &r.options
+	o.MinActivity, o.Activity = r.query.MinActivity, r.query.Activity
+	if o.QuietPeriod, err = audit.ParseDuration("--quiet-period", c.String("quiet-period")); err != nil {
+		return nil, err
+	}
+	if o.MaxRecipients = c.Int("max-recipients"); o.MaxRecipients < 1 {
+		return nil, audit.Usagef("--max-recipients %d: give a positive number", o.MaxRecipients)
+	}
+	if n := c.Int("max-mails-per-minute"); n < 0 {
+		return nil, audit.Usagef("--max-mails-per-minute %d: give a positive number, or 0 for no limit", n)
+	}
+	if o.ManagerEmail = c.String("manager-email"); o.ManagerEmail != "" {
+		if parsed, err := netmail.ParseAddress(o.ManagerEmail); err != nil || parsed.Address != o.ManagerEmail {
+			return nil, audit.Usagef("--manager-email %q is no mail address: write name@example.org", o.ManagerEmail)
+		}
+	}
+	if name := c.String("attach-report"); name != "" {
+		format, err := report.ParseFormat(name)
+		if err != nil {
+			return nil, audit.Usagef("--attach-report: %v", err)
+		}
+		r.attach = &format
+	}
+	if err := r.readMail(c); err != nil {
+		return nil, err
+	}
+	var own fs.FS
+	if dir := c.String("templates"); dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return nil, audit.Usagef("--templates %s is no folder that can be read", dir)
+		}
+		own = os.DirFS(dir)
+	}
+	return remind.LoadTemplates(own)
+}
+
+// readMail reads who sends mails, as far as it is needed.
+func (r *remindRun) readMail(c *cli.Context) (err error) {
+	switch {
+	case c.Bool("send") && c.String("preview") != "":
+		return audit.Usagef("--preview and --send exclude each other: look at the files first")
+	case c.Bool("send"):
+		r.smtp, err = config.ReadSMTP()
+	case c.String("preview") != "" || os.Getenv("ROOMPULSE_MAIL_FROM") != "" || os.Getenv("ROOMPULSE_MAIL_REPLY_TO") != "":
+		err = r.smtp.ReadAddresses()
+	}
+	if err != nil {
+		return err
+	}
+	_, r.options.MailDomain, _ = strings.Cut(r.smtp.From.Address, "@")
+	if r.smtp.ReplyTo != nil {
+		r.options.ReplyTo = r.smtp.ReplyTo.Address
+	}
+	return nil
+}
+
+// mailConfig is who sends mails and how; without --send, as far as it is known.
+func (a *app) mailConfig(c *cli.Context, s config.SMTP) mail.Config {
+	encryption := mail.StartTLS
+	switch {
+	case s.Implicit:
+		encryption = mail.ImplicitTLS
+	case s.Plain:
+		encryption = mail.NoTLS
+	}
+	return mail.Config{
+		Host: s.Host, Port: s.Port, Encryption: encryption, User: s.User, Password: string(s.Password), From: s.From, ReplyTo: s.ReplyTo,
+		MaxPerMinute: c.Int("max-mails-per-minute"), UserAgent: "roompulse/" + a.version,
+	}
+}
+
+// remindPlan shows what --send would send.
+func (a *app) remindPlan(c *cli.Context, r *remindRun) error {
+	plan, messages, err := r.service.Preview(c.Context)
+	if err != nil {
+		return err
+	}
+	if err := r.service.WritePlan(a.stdout, plan, messages); err != nil {
+		return err
+	}
+	dir := c.String("preview")
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the folder of --preview: %w", err)
+	}
+	for i, m := range messages {
+		var b bytes.Buffer
+		if err := a.mailConfig(c, r.smtp).Write(&b, m); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d.eml", i+1)), b.Bytes(), 0o600); err != nil {
+			return fmt.Errorf("write a mail for --preview: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *app) remindSend(c *cli.Context, r *remindRun) error {
+	judge := judge{reader: r.reader, now: a.now}
+	until, err := judge.CompleteUntil(c.Context)
+	if err != nil {
+		return err
+	}
+	if lag := r.now.Sub(until); lag > r.maxLag {
+		return fmt.Errorf("%w: it ends at %s, %s ago, and --max-lag is %s: run `roompulse sync` first; nothing was sent",
+			errIncomplete, until.In(r.window.Zone).Format("2006-01-02 15:04"), lag.Round(time.Minute), c.String("max-lag"))
+	}
+	sender, err := mail.New(a.mailConfig(c, r.smtp))
+	if err != nil {
+		return err
+	}
+	defer sender.Close()
+	ledger, err := r.store.OpenLedger(c.Context, r.portal)
+	if err != nil {
+		return err
+	}
+	defer ledger.Close()
+	n := map[audit.Delivery]int{}
+	err = r.service.Send(c.Context, ledger, sender, func(o remind.Outcome) {
+		n[o.State]++
+		fmt.Fprintln(a.stdout, o)
+	})
+	if err != nil {
+		return err
+	}
+	if lost := n[audit.DeliveryFailed] + n[audit.DeliveryUncertain]; lost > 0 {
+		return fmt.Errorf("%d of %d mails were not sent, or nobody knows: see above, and `roompulse remind history`", lost, lost+n[audit.DeliverySent])
+	}
+	fmt.Fprintf(a.stderr, "%s sent\n", count(int64(n[audit.DeliverySent]), "mail"))
+	return nil
+}
+
+// attachment writes the report of some rooms.
+func (r *remindRun) attachment(ctx context.Context, rooms []string) (*audit.Attachment, error) {
+	query := r.query
+	query.Rooms, query.Window, query.Now, query.MaxLag = rooms, r.window, r.now, r.maxLag
+	inactive, err := report.Inactive(ctx, r.reader, query)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := r.attach.WriteInactive(&b, inactive, report.Options{}); err != nil {
+		return nil, err
+	}
+	extension := map[string]string{"table": "txt", "markdown": "md"}[r.attach.Name]
+	if extension == "" {
+		extension = r.attach.Name
+	}
+	return &audit.Attachment{Name: "inactive-members." + extension, Content: b.Bytes()}, nil
+}
+
+func (a *app) remindTemplates(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usageOf(c, "give one folder")
+	}
+	dir := c.Args().First()
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("make the folder: %w", err)
+	}
+	return os.CopyFS(dir, remind.DefaultTemplates()) // never over a file that is there
+}
+
+// judge is the report of inactive members, as reminders need it.
+type judge struct {
+	reader *store.Reader
+	query  report.InactiveQuery
+	maxLag time.Duration
+	now    func() time.Time
+}
+
+// CompleteUntil implements [remind.Judge].
+func (j judge) CompleteUntil(ctx context.Context) (time.Time, error) {
+	coverage, err := j.reader.Coverage(ctx)
+	return audit.Earlier(coverage.CompleteUntil(), j.now()), err
+}
+
+// Judge implements [remind.Judge].
+func (j judge) Judge(ctx context.Context, w audit.Window) (remind.Judgement, error) {
+	facts, err := j.reader.InactiveFacts(ctx, w, j.query.Activity)
+	if err != nil {
+		return remind.Judgement{}, err
+	}
+	query := j.query
+	query.Window, query.Now, query.MaxLag = w, j.now(), j.maxLag
+	r, err := report.Inactive(ctx, knownFacts{facts}, query)
+	if err != nil {
+		return remind.Judgement{}, err
+	}
+	managers := map[string][]remind.Person{}
+	for _, m := range facts.Members {
+		manages := m.Access == audit.AccessOwner || m.Access == audit.AccessRoomManager
+		if manages && m.Status == audit.AccountActive && audit.IsPerson(m.AccountID) {
+			managers[m.RoomID] = append(managers[m.RoomID], remind.Person{AccountID: m.AccountID, Name: m.Name, Email: m.Email})
+		}
+	}
+	q := r.DataQuality
+	judged := remind.Judgement{Portal: r.Portal, Quality: remind.Quality{
+		CompleteFrom: q.CompleteFrom.Time, CompleteUntil: q.CompleteUntil.Time, MembersKnownFrom: q.MembersKnownFrom.Time,
+		NoneSince: facts.Coverage.KnownFrom(w.To), Events: q.Events, Unattributed: q.UnattributedEvents, Notices: r.Notices(),
+	}}
+	for _, room := range r.Rooms {
+		judgedRoom := remind.Room{ID: room.ID, Title: room.Title, Judged: room.Members, Managers: managers[room.ID]}
+		for _, m := range room.Inactive {
+			judgedRoom.Listed = append(judgedRoom.Listed, remind.Member{
+				Person: remind.Person{AccountID: m.AccountID, Name: m.DisplayName, Email: m.Email},
+				Access: m.Access, Viewer: m.Access == audit.AccessViewer.String(), State: remind.State(m.State),
+				Events: m.Events, LastActiveAt: m.LastActiveAt.Time,
+			})
+		}
+		judged.Rooms = append(judged.Rooms, judgedRoom)
+	}
+	return judged, nil
+}
+
+// knownFacts are facts that were read already.
+type knownFacts struct{ audit.Facts }
+
+// InactiveFacts implements [report.Reader].
+func (f knownFacts) InactiveFacts(context.Context, audit.Window, audit.Filter) (audit.Facts, error) {
+	return f.Facts, nil
+}
+
+// ActivityFacts implements [report.Reader].
+func (f knownFacts) ActivityFacts(context.Context, audit.Window) (audit.Facts, error) {
+	return f.Facts, nil
+}

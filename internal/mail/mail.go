@@ -1,0 +1,202 @@
+// Package mail hands mails to an SMTP server, over one connection for many of
+// them, and tells what became of each.
+package mail
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+	"golang.org/x/time/rate"
+
+	"roompulse/internal/audit"
+)
+
+// Encryption says how the connection is protected.
+type Encryption int
+
+const (
+	// StartTLS begins in plain text and ends if the server has no STARTTLS.
+	StartTLS Encryption = iota
+	// ImplicitTLS is encrypted from the first byte.
+	ImplicitTLS
+	// NoTLS is for a relay on the same machine or network; it takes no password.
+	NoTLS
+)
+
+// defaultTimeout is how long the server may take for one answer.
+const defaultTimeout = 30 * time.Second
+
+// Config says which server takes the mails, and whom they come from.
+type Config struct {
+	Host       string
+	Port       int
+	Encryption Encryption
+	User       string // empty: no authentication
+	Password   string
+	From       mail.Address
+	ReplyTo    *mail.Address // nil: answers go to From
+	// MaxPerMinute limits how many mails are sent; 0: no limit.
+	MaxPerMinute int
+	Timeout      time.Duration  // 0: half a minute
+	RootCAs      *x509.CertPool // nil: those of the system
+	UserAgent    string
+}
+
+// Sender sends mails. It is for one goroutine.
+type Sender struct {
+	config    Config
+	client    *gomail.Client
+	connected bool
+	limit     *rate.Limiter
+}
+
+// New returns a sender; it does not connect yet.
+func New(c Config) (*Sender, error) {
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	options := []gomail.Option{
+		gomail.WithPort(c.Port), gomail.WithTimeout(c.Timeout),
+		gomail.WithTLSConfig(&tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs}),
+	}
+	switch c.Encryption {
+	case StartTLS:
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	case ImplicitTLS:
+		options = append(options, gomail.WithSSL())
+	case NoTLS:
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+	}
+	if c.User != "" {
+		options = append(options,
+			gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(c.User), gomail.WithPassword(c.Password))
+	}
+	client, err := gomail.NewClient(c.Host, options...)
+	if err != nil {
+		return nil, fmt.Errorf("set up SMTP to %s: %w", c.Host, err)
+	}
+	limit := rate.NewLimiter(rate.Inf, 1)
+	if c.MaxPerMinute > 0 {
+		limit.SetLimit(rate.Limit(float64(c.MaxPerMinute) / 60))
+	}
+	return &Sender{config: c, client: client, limit: limit}, nil
+}
+
+// Ready waits until the next mail may be sent and the server is there to take
+// it. It is asked before a mail is claimed, so that a server that is down costs
+// nothing.
+func (s *Sender) Ready(ctx context.Context) error {
+	if err := s.limit.Wait(ctx); err != nil {
+		return err
+	}
+	if s.connected && s.client.Reset() == nil {
+		return nil
+	}
+	s.Close()
+	if err := s.client.DialWithContext(ctx); err != nil {
+		return fmt.Errorf("connect to the SMTP server %s port %d: %w; check ROOMPULSE_SMTP_URL and the password", s.config.Host, s.config.Port, err)
+	}
+	s.connected = true
+	return nil
+}
+
+// Send hands a mail over. A [*audit.DeliveryError] says what became of it if the
+// server did not confirm it.
+func (s *Sender) Send(_ context.Context, m audit.Mail) error {
+	msg, err := s.config.message(m)
+	if err != nil {
+		return &audit.DeliveryError{Outcome: audit.DeliveryFailed, Permanent: true, Err: err}
+	}
+	err = s.client.Send(msg)
+	if msg.IsDelivered() { // what goes wrong after that is told by the next Ready
+		return nil
+	}
+	return outcome(err)
+}
+
+// outcome tells apart what the server refused, what it never got, and what it
+// may have got.
+func outcome(err error) *audit.DeliveryError {
+	failed := &audit.DeliveryError{Outcome: audit.DeliveryFailed, Unavailable: true, Err: err}
+	sendErr, ok := errors.AsType[*gomail.SendError](err)
+	if !ok {
+		return failed
+	}
+	code := sendErr.ErrorCode()
+	const serviceNotAvailable = 421
+	answered := code != 0 && code != serviceNotAvailable
+	switch sendErr.Reason {
+	case gomail.ErrSMTPRcptTo, gomail.ErrSMTPData:
+		failed.Unavailable = !answered
+		failed.Permanent = code >= 500
+	case gomail.ErrWriteContent, gomail.ErrSMTPDataClose:
+		if code == 0 {
+			return &audit.DeliveryError{Outcome: audit.DeliveryUncertain, Unavailable: true, Err: err}
+		}
+		failed.Unavailable = !answered
+		failed.Permanent = code >= 500
+	default: // the server does not take mails from us, or is gone
+	}
+	return failed
+}
+
+// Close ends the connection.
+func (s *Sender) Close() {
+	if s.connected {
+		_ = s.client.Close() // all mails are settled
+		s.connected = false
+	}
+}
+
+// Write writes a mail as a sender with this configuration would send it.
+func (c Config) Write(w io.Writer, m audit.Mail) error {
+	msg, err := c.message(m)
+	if err != nil {
+		return err
+	}
+	_, err = msg.WriteTo(w)
+	return err
+}
+
+func (c Config) message(m audit.Mail) (*gomail.Msg, error) {
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	// The library's AddToFormat pastes name and address together before it
+	// parses them: a name could bring an address along.
+	to, err := mail.ParseAddress("<" + m.To + ">")
+	if err != nil || to.Address != m.To {
+		return nil, fmt.Errorf("%q is no mail address", m.To)
+	}
+	to.Name = header(m.ToName)
+	msg.FromMailAddress(&c.From)
+	msg.ToMailAddress(to)
+	if c.ReplyTo != nil {
+		msg.ReplyToMailAddress(c.ReplyTo)
+	}
+	msg.Subject(header(m.Subject))
+	msg.SetMessageIDWithValue(m.MessageID)
+	msg.SetDateWithValue(m.Date)
+	msg.SetGenHeader(gomail.HeaderUserAgent, c.UserAgent)
+	// Robots that answer for people out of office heed one or the other.
+	msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	msg.SetBulk()
+	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
+	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+	if a := m.Attachment; a != nil {
+		if err := msg.AttachReader(a.Name, bytes.NewReader(a.Content)); err != nil {
+			return nil, fmt.Errorf("attach %s: %w", a.Name, err)
+		}
+	}
+	return msg, nil
+}
+
+// header keeps a value of a header on one line, whatever a template made of it.
+func header(s string) string { return strings.TrimSpace(audit.Plain(s)) }

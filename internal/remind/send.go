@@ -1,0 +1,179 @@
+package remind
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"roompulse/internal/audit"
+)
+
+// Ledger writes down what is sent. Whoever has one is the only one who sends.
+type Ledger interface {
+	// Abandon makes claims of runs that died uncertain, and returns how many.
+	Abandon(ctx context.Context, at time.Time) (int64, error)
+	// Claim writes down that a mail is about to be sent; an error means that it
+	// must not be.
+	Claim(ctx context.Context, c audit.Claim) error
+	// Settle writes down what became of a claimed mail, also when ctx is cancelled.
+	Settle(ctx context.Context, c audit.Claim, outcome audit.Delivery, reason string, at time.Time) error
+}
+
+// Mailer hands mails to a mail server.
+type Mailer interface {
+	// Ready waits until the next mail may be sent and the server is there to take it.
+	Ready(ctx context.Context) error
+	// Send returns nil if the server took the mail, else a [*audit.DeliveryError].
+	Send(ctx context.Context, m audit.Mail) error
+}
+
+// Outcome is what became of a mail that was planned.
+type Outcome struct {
+	Reminder *Reminder // one of the two
+	Digest   *Digest
+	// State is empty if nothing was sent because it was not to be any more.
+	State     audit.Delivery
+	Permanent bool // DeliveryFailed: it will fail next time too
+	Err       error
+}
+
+// To returns who was to get the mail.
+func (o Outcome) To() Person {
+	if o.Reminder != nil {
+		return o.Reminder.To
+	}
+	return o.Digest.To
+}
+
+// Send plans and sends, and tells every outcome as soon as it is known. It
+// returns a [TooManyError], before anything is sent, if the plan has more people
+// than it may. A mail server that takes no mails any more ends the run: who is
+// left is written to by the next one.
+func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told func(Outcome)) error {
+	if _, err := ledger.Abandon(ctx, s.Now()); err != nil {
+		return err
+	}
+	plan, err := s.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	if n := plan.People(); n > s.MaxRecipients {
+		return TooManyError{People: n, Max: s.MaxRecipients}
+	}
+	for i := range plan.Reminders {
+		if err := s.sendReminder(ctx, ledger, mailer, plan, plan.Reminders[i], told); err != nil {
+			return err
+		}
+	}
+	// Digests say who was reminded, and that has changed.
+	if plan, err = s.Plan(ctx); err != nil {
+		return err
+	}
+	for i := range plan.Digests {
+		if err := s.sendDigest(ctx, ledger, mailer, plan, plan.Digests[i], told); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) sendReminder(ctx context.Context, ledger Ledger, mailer Mailer, plan *Plan, r Reminder, told func(Outcome)) error {
+	if err := mailer.Ready(ctx); err != nil {
+		return err
+	}
+	now, err := s.newest(ctx)
+	if err != nil {
+		return err
+	}
+	r.Rooms = slices.DeleteFunc(slices.Clone(r.Rooms), func(room DueRoom) bool {
+		return !now.inactive[audit.Membership{RoomID: room.ID, AccountID: r.To.AccountID}]
+	})
+	if len(r.Rooms) == 0 {
+		told(Outcome{Reminder: &r})
+		return nil
+	}
+	message, err := s.RenderReminder(plan, r)
+	if err != nil {
+		return err
+	}
+	claim := audit.Claim{
+		MessageID: message.MessageID, Email: r.To.Email, AccountID: r.To.AccountID, At: message.Date,
+		Window: audit.Span{From: s.Window.From, To: s.Window.To},
+	}
+	for _, room := range r.Rooms {
+		claim.Rooms = append(claim.Rooms, audit.ClaimedRoom{RoomID: room.ID, Number: room.Number, Verdict: string(room.Member.State)})
+	}
+	return s.deliver(ctx, ledger, mailer, claim, message, Outcome{Reminder: &r}, told)
+}
+
+func (s *Service) sendDigest(ctx context.Context, ledger Ledger, mailer Mailer, plan *Plan, d Digest, told func(Outcome)) error {
+	if err := mailer.Ready(ctx); err != nil {
+		return err
+	}
+	now, err := s.newest(ctx)
+	if err != nil {
+		return err
+	}
+	d.Rooms = slices.DeleteFunc(slices.Clone(d.Rooms), func(room DigestRoom) bool {
+		return s.ManagerEmail == "" && !now.manages(d.To.Email, room.ID)
+	})
+	if len(d.Rooms) == 0 {
+		told(Outcome{Digest: &d})
+		return nil
+	}
+	message, err := s.RenderDigest(ctx, plan, d)
+	if err != nil {
+		return err
+	}
+	claim := audit.Claim{
+		MessageID: message.MessageID, Email: strings.ToLower(d.To.Email), At: message.Date,
+		Window: audit.Span{From: s.Window.From, To: s.Window.To},
+		Digest: &audit.ClaimedDigest{Name: d.To.Name, Number: d.Number, Rooms: int32(len(d.Rooms))}, //nolint:gosec // rooms of one portal
+	}
+	for _, room := range d.Rooms {
+		claim.Digest.Members += int32(len(room.Members)) //nolint:gosec // members of one portal
+	}
+	return s.deliver(ctx, ledger, mailer, claim, message, Outcome{Digest: &d}, told)
+}
+
+// deliver claims, sends and settles a mail. Its error ends the run.
+func (s *Service) deliver(
+	ctx context.Context, ledger Ledger, mailer Mailer, claim audit.Claim, message audit.Mail, o Outcome, told func(Outcome),
+) error {
+	if err := ledger.Claim(ctx, claim); err != nil {
+		return err
+	}
+	o.Err = mailer.Send(ctx, message)
+	reason, unavailable := "", false
+	switch failure, ok := errors.AsType[*audit.DeliveryError](o.Err); {
+	case o.Err == nil:
+		o.State = audit.DeliverySent
+	case ok:
+		o.State, o.Permanent, unavailable, reason = failure.Outcome, failure.Permanent, failure.Unavailable, failure.Error()
+	default: // nothing is known of it
+		o.State, unavailable, reason = audit.DeliveryUncertain, true, o.Err.Error()
+	}
+	if err := ledger.Settle(ctx, claim, o.State, reason, s.Now()); err != nil {
+		return err
+	}
+	told(o)
+	if unavailable {
+		return fmt.Errorf("%w: the next run goes on from here", ErrUnavailable)
+	}
+	return nil
+}
+
+// ErrUnavailable ends a run whose mail server takes no more mails.
+var ErrUnavailable = errors.New("the mail server takes no mails now")
+
+// messageID makes a Message-ID of the first row that a mail has in the ledger. A mail
+// that failed has the same when it is tried again.
+func (s *Service) messageID(kind string, row ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(row, "\x00")))
+	return fmt.Sprintf("roompulse.%s.%s@%s", kind, hex.EncodeToString(sum[:12]), s.MailDomain)
+}
