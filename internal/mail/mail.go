@@ -175,7 +175,9 @@ func (c Config) message(m audit.Mail) (*gomail.Msg, error) {
 	if err != nil || to.Address != m.To {
 		return nil, fmt.Errorf("%q is no mail address", m.To)
 	}
-	to.Name = header(m.ToName)
+	// net/mail leaves a backslash as it is in a name that it encodes, and cannot
+	// read that name again.
+	to.Name = strings.ReplaceAll(header(m.ToName), `\`, "/")
 	msg.FromMailAddress(&c.From)
 	msg.ToMailAddress(to)
 	if c.ReplyTo != nil {

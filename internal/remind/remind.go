@@ -7,7 +7,6 @@
 package remind
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -350,7 +349,7 @@ func usable(address string) bool {
 func names(people []Person) []string {
 	var all []string
 	for _, p := range people {
-		if name := audit.Plain(cmp.Or(p.Name, p.Email)); name != "" {
+		if name := shown(p.Name, p.Email); name != "" {
 			all = append(all, name)
 		}
 	}

@@ -1,6 +1,7 @@
 package remind
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -149,6 +150,13 @@ type DigestMessage struct {
 // Inactive returns how many memberships are listed.
 func (m DigestMessage) Inactive() int { return m.Never + m.Quiet + m.Low }
 
+// HasViewers reports whether any of those listed may only view.
+func (m DigestMessage) HasViewers() bool {
+	return slices.ContainsFunc(m.Rooms, func(r DigestRoomMessage) bool {
+		return slices.ContainsFunc(r.Members, func(m DigestMemberMessage) bool { return m.Viewer })
+	})
+}
+
 // DigestRoomMessage is a room in a digest.
 type DigestRoomMessage struct {
 	Title, URL      string
@@ -170,7 +178,7 @@ func (s *Service) RenderReminder(plan *Plan, r Reminder) (audit.Mail, error) {
 	for _, room := range r.Rooms {
 		m.Number = max(m.Number, room.Number)
 		m.Rooms = append(m.Rooms, RoomMessage{
-			Title: audit.Plain(room.Title), URL: roomURL(plan.Portal, room.ID), Number: room.Number,
+			Title: shown(room.Title, room.ID), URL: roomURL(plan.Portal, room.ID), Number: room.Number,
 			Activity: s.activity(plan, room.Member), Managers: names(room.Managers),
 		})
 	}
@@ -191,7 +199,7 @@ func (s *Service) RenderDigest(ctx context.Context, plan *Plan, d Digest) (audit
 		ids = append(ids, room.ID)
 		m.Judged += room.Judged
 		m.Unknown += room.Unknown
-		shown := DigestRoomMessage{Title: audit.Plain(room.Title), URL: roomURL(plan.Portal, room.ID), Judged: room.Judged, Unknown: room.Unknown}
+		summary := DigestRoomMessage{Title: shown(room.Title, room.ID), URL: roomURL(plan.Portal, room.ID), Judged: room.Judged, Unknown: room.Unknown}
 		for _, member := range room.Members {
 			switch member.State {
 			case StateNever:
@@ -201,12 +209,12 @@ func (s *Service) RenderDigest(ctx context.Context, plan *Plan, d Digest) (audit
 			default:
 				m.Low++
 			}
-			shown.Members = append(shown.Members, DigestMemberMessage{
-				Name: audit.Plain(member.Name), Email: audit.Plain(member.Email), Activity: s.activity(plan, member.Member),
+			summary.Members = append(summary.Members, DigestMemberMessage{
+				Name: shown(member.Name, ""), Email: shown(member.Email, ""), Activity: s.activity(plan, member.Member),
 				RemindedAt: s.local(member.Reminded.At), Number: member.Reminded.Number,
 			})
 		}
-		m.Rooms = append(m.Rooms, shown)
+		m.Rooms = append(m.Rooms, summary)
 	}
 	var attachment *audit.Attachment
 	if s.Report != nil {
@@ -224,7 +232,7 @@ func (s *Service) RenderDigest(ctx context.Context, plan *Plan, d Digest) (audit
 
 func (s *Service) message(plan *Plan, to Person) Message {
 	return Message{
-		To: audit.Plain(to.Name), Portal: audit.Plain(plan.Portal), From: s.local(s.Window.From), Until: s.local(s.Window.To), Zone: s.Window.Zone.String(),
+		To: shown(to.Name, ""), Portal: audit.Plain(plan.Portal), From: s.local(s.Window.From), Until: s.local(s.Window.To), Zone: s.Window.Zone.String(),
 		MinActivity: s.MinActivity, Activity: string(s.Activity),
 		CompleteUntil: s.local(plan.Quality.CompleteUntil), ReplyTo: s.ReplyTo,
 	}
@@ -244,6 +252,11 @@ func (s *Service) local(t time.Time) time.Time {
 		return t
 	}
 	return t.In(s.Window.Zone)
+}
+
+// shown is text of others as mails show it; instead stands in for a text without content.
+func shown(text, instead string) string {
+	return cmp.Or(strings.TrimSpace(audit.Plain(text)), strings.TrimSpace(audit.Plain(instead)))
 }
 
 func roomURL(portal, id string) string {

@@ -142,7 +142,7 @@ func (o Outcome) String() string {
 
 // String writes a name and an address as mail programs do.
 func (p Person) String() string {
-	name, email := audit.Plain(p.Name), audit.Plain(p.Email)
+	name, email := shown(p.Name, ""), shown(p.Email, "")
 	switch {
 	case name == "":
 		return email
@@ -155,7 +155,10 @@ func (p Person) String() string {
 func (r DueRoom) name() string { return roomName(r.Title, r.ID) }
 
 func roomName(title, id string) string {
-	return fmt.Sprintf("%s (%s)", audit.Plain(title), audit.Plain(id))
+	if title = shown(title, ""); title == "" {
+		return shown(id, "")
+	}
+	return fmt.Sprintf("%s (%s)", title, shown(id, ""))
 }
 
 func (d Digest) summary() string {
