@@ -20,6 +20,8 @@ type history struct {
 	Reminders     []historyReminder `json:"reminders"`      // newest first
 	Digests       []historyDigest   `json:"digests"`        // newest first
 	Totals        historyTotals     `json:"totals"`
+
+	within string // as it was typed
 }
 
 type historyMail struct {
@@ -89,7 +91,7 @@ func (a *app) remindHistory(c *cli.Context) error {
 			return err
 		}
 		h := newHistory(reminders, digests, within, coverage.CompleteUntil())
-		h.Portal = r.Portal().Host
+		h.Portal, h.within = r.Portal().Host, c.String("within")
 		return write(a.stdout, h)
 	})
 }
@@ -187,7 +189,7 @@ func writeHistoryText(w io.Writer, h history) error {
 	t := h.Totals
 	fmt.Fprintf(w, "%s: %d sent, %d failed, %d uncertain, %d being sent", count(int64(len(h.Reminders)), "reminder"), t.Sent, t.Failed, t.Uncertain, t.Claimed)
 	if t.ShareBack != nil {
-		fmt.Fprintf(w, "; %d of %d came back within %s (%.0f %%)", t.CameBack, t.CameBack+t.NotBack, time.Duration(h.WithinSeconds)*time.Second, 100**t.ShareBack)
+		fmt.Fprintf(w, "; %d of %d came back within %s (%.0f %%)", t.CameBack, t.CameBack+t.NotBack, h.within, 100**t.ShareBack)
 	}
 	fmt.Fprintln(w)
 	for _, r := range h.Reminders {

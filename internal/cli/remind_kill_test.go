@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -269,5 +270,57 @@ func TestOneRemindAtATime(t *testing.T) {
 	m.check(t)
 	if out := m.run(t, 0, send...); len(m.smtp.Messages()) != 4 {
 		t.Errorf("another run sends more: %s", out)
+	}
+}
+
+// TestAskedOnceMore: who is out of the question by the time that the mail would
+// be sent gets none, whatever the plan was.
+func TestAskedOnceMore(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change string // of the warehouse, between plan and first mail
+		sent   []string
+	}{
+		"disabled": {
+			"UPDATE account SET status = 2 WHERE account_id = 'user-chloe'",
+			[]string{"dana@partner.example", "boris.lind@example.org"},
+		},
+		"out of one room": {
+			"UPDATE room_member AS m SET valid_to = '2026-06-30T11:59Z' FROM account AS a, room AS r " +
+				"WHERE a.account_id = 'user-chloe' AND m.account_key = a.account_key AND r.room_id = '274818' AND m.room_key = r.room_key",
+			[]string{"chloe.marin@example.org", "dana@partner.example", "boris.lind@example.org"},
+		},
+		"active": {
+			"UPDATE room_day SET day = '2026-06-28', edit_first_at = '2026-06-28T10:00Z', edit_last_at = '2026-06-28T10:00Z' FROM account AS a " +
+				"WHERE a.account_id = 'user-chloe' AND room_day.account_key = a.account_key AND edits > 0",
+			[]string{"dana@partner.example", "boris.lind@example.org"},
+		},
+		"data that went missing": {
+			"DELETE FROM sync_window", nil,
+		},
+		"no manager": {
+			"UPDATE account SET status = 2 WHERE account_id = 'user-boris'",
+			[]string{"chloe.marin@example.org", "dana@partner.example", "anna.kern@example.org"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMailing(t)
+			m.smtp.Fault(func(step smtptest.Step, _ smtptest.Message) error {
+				if step != smtptest.Connect {
+					return nil
+				}
+				_, err := m.conn.Exec(t.Context(), test.change)
+				return err
+			})
+			out := m.run(t, 0, send...)
+			var sent []string
+			for _, message := range m.smtp.Messages() {
+				sent = append(sent, message.To)
+			}
+			if !slices.Equal(sent, test.sent) {
+				t.Errorf("mails to %q, want %q\n%s", sent, test.sent, out)
+			}
+		})
 	}
 }
