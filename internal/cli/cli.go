@@ -31,11 +31,11 @@ const (
 )
 
 const environment = `ENVIRONMENT:
-   DOCSPACE_API_HOST  the portal, such as acme.onlyoffice.com
-   DOCSPACE_API_KEY   its API key; or DOCSPACE_API_KEY_FILE, a file that holds it
-   DATABASE_URL       the PostgreSQL database, or DATABASE_URL_FILE; without it a private server is started
-   ROOMPULSE_SMTP_URL the mail server, for remind --send; its help tells the rest
-   ROOMPULSE_...      values of flags, named after them: see the help of each command
+   DOCSPACE_API_HOST   the portal, such as acme.onlyoffice.com
+   DOCSPACE_API_KEY    its API key; or DOCSPACE_API_KEY_FILE, a file that holds it
+   DATABASE_URL        the PostgreSQL database, or DATABASE_URL_FILE; without it a private server is started
+   ROOMPULSE_SMTP_URL  the mail server; the help of remind tells what else sending needs
+   ROOMPULSE_...       values of flags, named after them: see the help of each command
 `
 
 const exitCodes = `EXIT CODES:

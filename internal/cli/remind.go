@@ -68,11 +68,11 @@ func remindWindowFlags() []cli.Flag {
 func remindFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "send", Usage: "send the mails"},
-		&cli.StringFlag{Name: "quiet-period", Usage: "remind a member of a room, and write to a manager, at most every `DURATION`", Value: "30d", EnvVars: env("quiet-period")},
+		&cli.StringFlag{Name: "quiet-period", Usage: "remind of a room, and write to a manager, at most every `DURATION`", Value: "30d", EnvVars: env("quiet-period")},
 		&cli.IntFlag{Name: "max-recipients", Usage: "send nothing if more than `N` people would be mailed", Value: 50, EnvVars: env("max-recipients")},
-		&cli.StringFlag{Name: "manager-email", Usage: "send one digest of all rooms to `ADDR` instead of one to each owner and manager of rooms", EnvVars: env("manager-email")},
-		&cli.StringFlag{Name: "attach-report", Usage: "attach the report of a manager's rooms to the digest, as `FORMAT` " + strings.Join(report.FormatNames(), " or "), EnvVars: env("attach-report")},
-		&cli.StringFlag{Name: "templates", Usage: "take templates of mails from `FOLDER`; `roompulse remind templates` writes what it may hold", EnvVars: env("templates")},
+		&cli.StringFlag{Name: "manager-email", Usage: "send one digest of all rooms to `ADDR`, none to owners and managers", EnvVars: env("manager-email")},
+		&cli.StringFlag{Name: "attach-report", Usage: "attach the report of a manager's rooms to the digest, in a `FORMAT` of report", EnvVars: env("attach-report")},
+		&cli.StringFlag{Name: "templates", Usage: "take templates of mails from `FOLDER`; see `roompulse remind templates`", EnvVars: env("templates")},
 		&cli.StringFlag{Name: "preview", Usage: "write the mails that would be sent to `FOLDER`, as files that mail programs open"},
 		&cli.IntFlag{Name: "max-mails-per-minute", Usage: "send at most `N` mails a minute; 0: no limit", Value: 60, EnvVars: env("max-mails-per-minute")},
 	}
