@@ -239,10 +239,13 @@ func (a *app) remindSend(c *cli.Context, r *remindRun) error {
 	}
 	defer ledger.Close()
 	n := map[audit.Delivery]int{}
-	err = r.service.Send(c.Context, ledger, sender, func(o remind.Outcome) {
+	abandoned, err := r.service.Send(c.Context, ledger, sender, func(o remind.Outcome) {
 		n[o.State]++
 		fmt.Fprintln(a.stdout, o)
 	})
+	if abandoned > 0 {
+		fmt.Fprintf(a.stderr, "An earlier run died: of %s nobody knows whether it was sent, see `roompulse remind history`\n", count(abandoned, "reminder"))
+	}
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,8 @@ func (s *Sender) Ready(ctx context.Context) error {
 }
 
 // Send hands a mail over. A [*audit.DeliveryError] says what became of it if the
-// server did not confirm it.
+// server did not confirm it. A dialogue that has begun is brought to its end even
+// if the run is told to stop: to break it off would leave its outcome unknown.
 func (s *Sender) Send(_ context.Context, m audit.Mail) error {
 	msg, err := s.config.message(m)
 	if err != nil {

@@ -182,7 +182,7 @@ func TestMisbehaviour(t *testing.T) {
 			})
 			c := config(t, server)
 			if errors.Is(test.err, smtptest.ErrHang) {
-				c.Timeout = 200 * time.Millisecond
+				c.Timeout = 2 * time.Second // for all that does not hang, too
 			}
 			s := sender(t, c)
 			err := send(t.Context(), s, letter("ann@acme.example"))
@@ -216,6 +216,22 @@ func TestNotReady(t *testing.T) {
 				t.Error("it is ready")
 			}
 		})
+	}
+}
+
+// TestRate: the second mail has to wait for most of a minute, and that is known at once.
+func TestRate(t *testing.T) {
+	t.Parallel()
+	c := config(t, smtptest.New(t, smtptest.Config{}))
+	c.MaxPerMinute = 1
+	s := sender(t, c)
+	if err := send(t.Context(), s, letter("ann@acme.example")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := s.Ready(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("ready for a second mail: %v", err)
 	}
 }
 

@@ -232,7 +232,7 @@ type standing struct {
 }
 
 func (s standing) manages(address, roomID string) bool {
-	return slices.ContainsFunc(s.managers[roomID], func(p Person) bool { return p.Email == address })
+	return slices.ContainsFunc(s.managers[roomID], func(p Person) bool { return strings.EqualFold(p.Email, address) })
 }
 
 // newest judges over a window that ends where data do now. A window in the past,

@@ -53,33 +53,34 @@ func (o Outcome) To() Person {
 // Send plans and sends, and tells every outcome as soon as it is known. It
 // returns a [TooManyError], before anything is sent, if the plan has more people
 // than it may. A mail server that takes no mails any more ends the run: who is
-// left is written to by the next one.
-func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told func(Outcome)) error {
-	if _, err := ledger.Abandon(ctx, s.Now()); err != nil {
-		return err
+// left is written to by the next one. abandoned is how many rows of the ledger
+// runs that died have left uncertain.
+func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told func(Outcome)) (abandoned int64, err error) {
+	if abandoned, err = ledger.Abandon(ctx, s.Now()); err != nil {
+		return 0, err
 	}
 	plan, err := s.Plan(ctx)
 	if err != nil {
-		return err
+		return abandoned, err
 	}
 	if n := plan.People(); n > s.MaxRecipients {
-		return TooManyError{People: n, Max: s.MaxRecipients}
+		return abandoned, TooManyError{People: n, Max: s.MaxRecipients}
 	}
 	for i := range plan.Reminders {
 		if err := s.sendReminder(ctx, ledger, mailer, plan, plan.Reminders[i], told); err != nil {
-			return err
+			return abandoned, err
 		}
 	}
 	// Digests say who was reminded, and that has changed.
 	if plan, err = s.Plan(ctx); err != nil {
-		return err
+		return abandoned, err
 	}
 	for i := range plan.Digests {
 		if err := s.sendDigest(ctx, ledger, mailer, plan, plan.Digests[i], told); err != nil {
-			return err
+			return abandoned, err
 		}
 	}
-	return nil
+	return abandoned, nil
 }
 
 func (s *Service) sendReminder(ctx context.Context, ledger Ledger, mailer Mailer, plan *Plan, r Reminder, told func(Outcome)) error {

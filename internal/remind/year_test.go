@@ -162,7 +162,7 @@ func (y *year) run(t *testing.T) {
 	o := options()
 	o.Window = audit.Window{From: y.now.Add(-quietPeriod), To: y.now, Zone: time.UTC}
 	o.QuietPeriod, o.Now = quietPeriod, func() time.Time { return y.now }
-	err := remind.New(y, y.reader, templates(t), o).Send(t.Context(), y, y, func(remind.Outcome) {})
+	_, err := remind.New(y, y.reader, templates(t), o).Send(t.Context(), y, y, func(remind.Outcome) {})
 	if err != nil && !errors.Is(err, errDied) && !errors.Is(err, errNotReady) && !errors.Is(err, remind.ErrUnavailable) {
 		t.Fatalf("run at %s: %v", y.now, err)
 	}
