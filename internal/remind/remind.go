@@ -152,7 +152,8 @@ type Digest struct {
 	Rooms  []DigestRoom // by id
 }
 
-// DigestRoom is a room in a digest.
+// DigestRoom is a room in a digest. Who has been active since the window's end,
+// or has left, is not in it any more.
 type DigestRoom struct {
 	ID, Title string
 	Judged    int
@@ -285,7 +286,7 @@ func (s *Service) planReminders(plan *Plan, judged Judgement, newest standing, r
 				}
 				r := people[m.AccountID]
 				r.Rooms = append(r.Rooms, DueRoom{
-					ID: room.ID, Title: room.Title, Number: last.Number + 1, Member: m, Managers: newest.managers[room.ID],
+					ID: room.ID, Title: room.Title, Number: last.Number + 1, Member: m, Managers: others(newest.managers[room.ID], m.Person),
 				})
 				continue
 			}
@@ -308,12 +309,13 @@ func (s *Service) planDigests(plan *Plan, judged Judgement, newest standing, rem
 	for _, room := range judged.Rooms {
 		summary := DigestRoom{ID: room.ID, Title: room.Title, Judged: room.Judged}
 		for _, m := range room.Listed {
-			if !m.inactive() {
+			membership := audit.Membership{RoomID: room.ID, AccountID: m.AccountID}
+			switch {
+			case !m.inactive():
 				summary.Unknown++
-				continue
+			case newest.inactive[membership]:
+				summary.Members = append(summary.Members, DigestMember{Member: m, Reminded: reminded.Members[membership]})
 			}
-			last := reminded.Members[audit.Membership{RoomID: room.ID, AccountID: m.AccountID}]
-			summary.Members = append(summary.Members, DigestMember{Member: m, Reminded: last})
 		}
 		if len(summary.Members) == 0 {
 			continue
@@ -343,6 +345,11 @@ func (s *Service) planDigests(plan *Plan, judged Judgement, newest standing, rem
 func usable(address string) bool {
 	parsed, err := mail.ParseAddress(address)
 	return err == nil && parsed.Address == address
+}
+
+// others returns people without one of them.
+func others(people []Person, one Person) []Person {
+	return slices.DeleteFunc(slices.Clone(people), func(p Person) bool { return p.AccountID == one.AccountID })
 }
 
 // names joins the names of people, without those who have none.

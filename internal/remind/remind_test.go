@@ -273,6 +273,27 @@ func TestOneMailOfAllRooms(t *testing.T) {
 	}
 }
 
+// A digest is about those who are still inactive, and nobody is told to ask themselves.
+func TestDigestOfAnOldWindow(t *testing.T) {
+	t.Parallel()
+	ann, bo := member("ann", "Ann Lee", remind.StateQuiet), member("bo", "Bo Lind", remind.StateQuiet)
+	base, later := room("7", "Tender", ann, bo), room("7", "Tender", bo)
+	later.Managers = append(later.Managers, bo.Person)
+	newest := judgement(later)
+	j := &judge{Judgement: judgement(base, room("8", "Survey", ann)), until: until.Add(time.Hour), later: &newest}
+	plan, err := remind.New(j, reminded{}, templates(t), options()).Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Digests) != 2 || plan.Digests[0].To.AccountID != "bo" || len(plan.Digests[0].Rooms) != 1 ||
+		len(plan.Digests[0].Rooms[0].Members) != 1 || plan.Digests[0].Rooms[0].Members[0].AccountID != "bo" {
+		t.Errorf("digests %+v", plan.Digests)
+	}
+	if len(plan.Reminders) != 1 || len(plan.Reminders[0].Rooms[0].Managers) != 1 || plan.Reminders[0].Rooms[0].Managers[0].AccountID != "olga" {
+		t.Errorf("reminders %+v", plan.Reminders)
+	}
+}
+
 func TestTemplates(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -172,8 +172,8 @@ type DigestMemberMessage struct {
 	Number     int32     // of that reminder
 }
 
-// RenderReminder writes a mail to a member.
-func (s *Service) RenderReminder(plan *Plan, r Reminder) (audit.Mail, error) {
+// renderReminder writes a mail to a member.
+func (s *Service) renderReminder(plan *Plan, r Reminder) (audit.Mail, error) {
 	m := ReminderMessage{Message: s.message(plan, r.To)}
 	for _, room := range r.Rooms {
 		m.Number = max(m.Number, room.Number)
@@ -187,8 +187,8 @@ func (s *Service) RenderReminder(plan *Plan, r Reminder) (audit.Mail, error) {
 	return s.render(reminderText, reminderHTML, id, r.To, m)
 }
 
-// RenderDigest writes a mail to a manager.
-func (s *Service) RenderDigest(ctx context.Context, plan *Plan, d Digest) (audit.Mail, error) {
+// renderDigest writes a mail to a manager.
+func (s *Service) renderDigest(ctx context.Context, plan *Plan, d Digest) (audit.Mail, error) {
 	m := DigestMessage{
 		Message: s.message(plan, d.To), Notices: plan.Quality.Notices,
 		CompleteFrom: s.local(plan.Quality.CompleteFrom), MembersSince: s.local(plan.Quality.MembersKnownFrom),

@@ -66,6 +66,10 @@ func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told f
 	if n := plan.People(); n > s.MaxRecipients {
 		return abandoned, TooManyError{People: n, Max: s.MaxRecipients}
 	}
+	// A template that fails on one mail must not do so between two others.
+	if _, err := s.messages(ctx, plan); err != nil {
+		return abandoned, err
+	}
 	for i := range plan.Reminders {
 		if err := s.sendReminder(ctx, ledger, mailer, plan, plan.Reminders[i], told); err != nil {
 			return abandoned, err
@@ -98,7 +102,7 @@ func (s *Service) sendReminder(ctx context.Context, ledger Ledger, mailer Mailer
 		told(Outcome{Reminder: &r})
 		return nil
 	}
-	message, err := s.RenderReminder(plan, r)
+	message, err := s.renderReminder(plan, r)
 	if err != nil {
 		return err
 	}
@@ -120,14 +124,21 @@ func (s *Service) sendDigest(ctx context.Context, ledger Ledger, mailer Mailer, 
 	if err != nil {
 		return err
 	}
-	d.Rooms = slices.DeleteFunc(slices.Clone(d.Rooms), func(room DigestRoom) bool {
-		return s.ManagerEmail == "" && !now.manages(d.To.Email, room.ID)
-	})
+	var rooms []DigestRoom
+	for _, room := range d.Rooms {
+		room.Members = slices.DeleteFunc(slices.Clone(room.Members), func(m DigestMember) bool {
+			return !now.inactive[audit.Membership{RoomID: room.ID, AccountID: m.AccountID}]
+		})
+		if len(room.Members) > 0 && (s.ManagerEmail != "" || now.manages(d.To.Email, room.ID)) {
+			rooms = append(rooms, room)
+		}
+	}
+	d.Rooms = rooms
 	if len(d.Rooms) == 0 {
 		told(Outcome{Digest: &d})
 		return nil
 	}
-	message, err := s.RenderDigest(ctx, plan, d)
+	message, err := s.renderDigest(ctx, plan, d)
 	if err != nil {
 		return err
 	}

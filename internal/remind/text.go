@@ -18,22 +18,28 @@ func (s *Service) Preview(ctx context.Context) (*Plan, []audit.Mail, error) {
 		return nil, nil, err
 	}
 	plan.assumeSent(s.Now())
+	messages, err := s.messages(ctx, plan)
+	return plan, messages, err
+}
+
+// messages writes all mails of a plan.
+func (s *Service) messages(ctx context.Context, plan *Plan) ([]audit.Mail, error) {
 	var messages []audit.Mail
 	for _, r := range plan.Reminders {
-		m, err := s.RenderReminder(plan, r)
+		m, err := s.renderReminder(plan, r)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		messages = append(messages, m)
 	}
 	for _, d := range plan.Digests {
-		m, err := s.RenderDigest(ctx, plan, d)
+		m, err := s.renderDigest(ctx, plan, d)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		messages = append(messages, m)
 	}
-	return plan, messages, nil
+	return messages, nil
 }
 
 // assumeSent makes digests tell of the plan's own reminders.
