@@ -141,7 +141,7 @@ func (o Outcome) String() string {
 	case o.State == audit.DeliveryUncertain:
 		return fmt.Sprintf("%s: %s: %s: it may have been sent and is not repeated: %s", o.State, o.To(), about, audit.Plain(o.Err.Error()))
 	case o.Permanent:
-		return fmt.Sprintf("%s: %s: %s: refused for good, correct the address in DocSpace: %s", o.State, o.To(), about, audit.Plain(o.Err.Error()))
+		return fmt.Sprintf("%s: %s: %s: it will be refused again, look at the address: %s", o.State, o.To(), about, audit.Plain(o.Err.Error()))
 	}
 	return fmt.Sprintf("%s: %s: %s: the next run tries again: %s", o.State, o.To(), about, audit.Plain(o.Err.Error()))
 }
