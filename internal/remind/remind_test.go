@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -291,6 +292,88 @@ func TestDigestOfAnOldWindow(t *testing.T) {
 	}
 	if len(plan.Reminders) != 1 || len(plan.Reminders[0].Rooms[0].Managers) != 1 || plan.Reminders[0].Rooms[0].Managers[0].AccountID != "olga" {
 		t.Errorf("reminders %+v", plan.Reminders)
+	}
+}
+
+// office is a Mailer and a Ledger; change is called before the nth mail.
+type office struct {
+	ready  int
+	change func(n int)
+	claims []audit.Claim
+}
+
+func (o *office) Ready(context.Context) error {
+	o.ready++
+	o.change(o.ready)
+	return nil
+}
+
+func (o *office) Send(context.Context, audit.Mail) error { return nil }
+
+func (o *office) Abandon(context.Context, time.Time) (int64, error) { return 0, nil }
+
+func (o *office) Claim(_ context.Context, c audit.Claim) error {
+	o.claims = append(o.claims, c)
+	return nil
+}
+
+func (o *office) Settle(context.Context, audit.Claim, audit.Delivery, string, time.Time) error {
+	return nil
+}
+
+// TestAskedBeforeEachMail: one reminder and two digests are planned; what changes
+// before a mail takes it back, or a part of it.
+func TestAskedBeforeEachMail(t *testing.T) {
+	t.Parallel()
+	ann, bo := member("ann", "Ann Lee", remind.StateQuiet), member("bo", "Bo Lind", remind.StateQuiet)
+	bo.Email = "" // is only in digests
+	boris := person("boris", "Boris Lind")
+	scene := func(tender, survey []remind.Member, managers ...remind.Person) remind.Judgement {
+		both := judgement(room("7", "Tender", tender...), room("8", "Survey", survey...))
+		both.Rooms[0].Managers = append(managers, both.Rooms[0].Managers...)
+		return both
+	}
+	base := scene([]remind.Member{ann, bo}, []remind.Member{ann}, boris)
+	for name, test := range map[string]struct {
+		before int // which mail
+		now    remind.Judgement
+		want   string
+	}{
+		"nothing":                        {0, base, "ann: 7 8; boris: 1 rooms, 2 members; olga: 2 rooms, 3 members; "},
+		"active in one room":             {1, scene([]remind.Member{bo}, []remind.Member{ann}, boris), "ann: 8; boris: 1 rooms, 1 members; olga: 2 rooms, 2 members; "},
+		"active in both":                 {1, scene([]remind.Member{bo}, nil, boris), "boris: 1 rooms, 1 members; olga: 1 rooms, 1 members; "},
+		"active before a digest":         {2, scene([]remind.Member{bo}, nil, boris), "ann: 7 8; boris: 1 rooms, 1 members; olga: 1 rooms, 1 members; "},
+		"active before the last digest":  {3, scene(nil, []remind.Member{ann}, boris), "ann: 7 8; boris: 1 rooms, 2 members; olga: 1 rooms, 1 members; "},
+		"no manager before their digest": {2, scene([]remind.Member{ann, bo}, []remind.Member{ann}), "ann: 7 8; olga: 2 rooms, 3 members; "},
+		"nobody inactive any more":       {2, scene(nil, nil, boris), "ann: 7 8; "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := &judge{Judgement: base, until: until}
+			o := &office{change: func(n int) {
+				if n == test.before {
+					j.until, j.later = until.Add(time.Minute), &test.now
+				}
+			}}
+			if _, err := remind.New(j, reminded{}, templates(t), options()).Send(t.Context(), o, o, func(remind.Outcome) {}); err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			for _, c := range o.claims {
+				name, _, _ := strings.Cut(c.Email, "@")
+				got.WriteString(name + ":")
+				for _, room := range c.Rooms {
+					got.WriteString(" " + room.RoomID)
+				}
+				if d := c.Digest; d != nil {
+					fmt.Fprintf(&got, " %d rooms, %d members", d.Rooms, d.Members)
+				}
+				got.WriteString("; ")
+			}
+			if got.String() != test.want {
+				t.Errorf("sent %q, want %q", got.String(), test.want)
+			}
+		})
 	}
 }
 
