@@ -29,7 +29,7 @@ install: go ## install roompulse into Go's folder for programs (GOBIN, else GOPA
 	$(GO) install $(BUILDFLAGS) ./cmd/roompulse
 
 .PHONY: test
-test: go $(if $(ROOMPULSE_TEST_DATABASE_URL),,postgres) ## run the tests, on a private PostgreSQL or on ROOMPULSE_TEST_DATABASE_URL
+test: go chromium $(if $(ROOMPULSE_TEST_DATABASE_URL),,postgres) ## run the tests, on a private PostgreSQL or on ROOMPULSE_TEST_DATABASE_URL
 	$(GO) test $(TESTFLAGS) ./...
 
 .PHONY: check
@@ -68,6 +68,10 @@ generated: go ## fail if db/, go.mod or go.sum are not what their sources make
 .PHONY: postgres
 postgres: ## find PostgreSQL's server programs; Debian and Ubuntu: install them
 	@internal/tools/ensure-postgres.sh
+
+.PHONY: chromium
+chromium: ## find Chromium or Chrome for the tests of the HTML report; Debian and Ubuntu: install it
+	@internal/tools/ensure-chromium.sh
 
 # The first thing that fails on a machine without Go, or with one that is too old and may not fetch a newer one.
 .PHONY: go

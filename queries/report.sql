@@ -195,7 +195,7 @@ SELECT
                 AND g.valid_from <= @until AND g.valid_to > @until
                 AND p.valid_from <= @until AND p.valid_to > @until
         )
-        OR a.status = 1 AND NOT a.is_guest AND EXISTS (
+        OR a.status = 1 AND NOT a.is_guest AND coalesce(a.registered_at, '-infinity') <= @until AND EXISTS (
             SELECT FROM room_group AS g
             INNER JOIN people_group AS pg ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key
             WHERE g.portal_id = @portal_id AND g.room_key = r.room_key AND pg.group_id = @everyone::text
@@ -211,7 +211,7 @@ SELECT
 FROM acts AS x
 INNER JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = x.room_key AND NOT r.is_unresolved
 INNER JOIN account AS a ON a.portal_id = @portal_id AND a.account_key = x.account_key
-GROUP BY r.room_key, r.room_id, r.title, a.account_key, a.account_id, a.name, a.status, a.is_guest
+GROUP BY r.room_key, r.room_id, r.title, a.account_key, a.account_id, a.name, a.status, a.is_guest, a.registered_at
 ORDER BY r.room_id COLLATE "C", a.account_id COLLATE "C";
 
 -- name: ListEventCounts :many

@@ -87,9 +87,12 @@ type Facts struct {
 	Portal   string // base URL
 	Coverage Coverage
 	Events   EventFacts
-	Rooms    []RoomFacts     // by id; for report inactive
-	Members  []MemberFacts   // by room id, then account id; for report inactive
-	Activity []ActivityFacts // by room id, then account id; for report activity
+	// Exclusions are those not removed, by id, expired ones included; for report
+	// inactive. [NewExcluder] applies them.
+	Exclusions []Exclusion
+	Rooms      []RoomFacts     // by id; for report inactive
+	Members    []MemberFacts   // by room id, then account id; for report inactive
+	Activity   []ActivityFacts // by room id, then account id; for report activity
 }
 
 // AccountFacts is what explain tells of an account.

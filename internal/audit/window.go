@@ -63,7 +63,7 @@ func (a WindowArgs) Resolve(now, completeUntil time.Time) (Window, error) {
 	if err := a.check(); err != nil {
 		return Window{}, err
 	}
-	zone, err := loadZone(a.Zone)
+	zone, err := LoadZone(a.Zone)
 	if err != nil {
 		return Window{}, err
 	}
@@ -216,7 +216,9 @@ func asUTC(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
-func loadZone(name string) (*time.Location, error) {
+// LoadZone returns the zone of a --time-zone, UTC if it is empty. The error is a
+// [UsageError].
+func LoadZone(name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
 	}

@@ -118,8 +118,8 @@ func (a *app) command() *cli.App {
 		ErrWriter:            a.stderr,
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
-			a.syncCommand(), a.reportCommand(), a.explainCommand(), a.remindCommand(), a.statusCommand(), a.doctorCommand(), a.gapCommand(),
-			a.portalCommand(), a.migrateCommand(), a.dbCommand(), a.demoCommand(), a.helpCommand(),
+			a.syncCommand(), a.reportCommand(), a.explainCommand(), a.excludeCommand(), a.remindCommand(), a.statusCommand(), a.doctorCommand(),
+			a.gapCommand(), a.portalCommand(), a.migrateCommand(), a.dbCommand(), a.demoCommand(), a.helpCommand(),
 		},
 		Flags:                 []cli.Flag{cli.HelpFlag}, // cli adds it only along with a help command of its own
 		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + environment + "\n" + exitCodes,

@@ -118,7 +118,7 @@ func (a *app) demoReport(ctx context.Context, st *store.Store, host string) erro
 	if err != nil {
 		return err
 	}
-	table, err := report.ParseFormat("table")
+	table, err := report.ParseFormat("table", "")
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func (r *remindRun) read(c *cli.Context) (*remind.Templates, error) {
 		}
 	}
 	if name := c.String("attach-report"); name != "" {
-		format, err := report.ParseFormat(name)
+		format, err := report.ParseFormat(name, "")
 		if err != nil {
 			return nil, audit.Usagef("--attach-report: %v", err)
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -43,9 +44,13 @@ func windowFlags() []cli.Flag {
 		&cli.StringFlag{Name: "last", Usage: "the window's `LENGTH` up to the end of complete data, such as 30d, 4w or 12h (default: 30d)"},
 		&cli.StringFlag{Name: "from", Usage: "the window's start `T`: 2026-10-01, 2026-10-01T08:00 or RFC 3339"},
 		&cli.StringFlag{Name: "to", Usage: "the window's end `T`, excluded (default: the end of complete data)"},
-		&cli.StringFlag{Name: "time-zone", Usage: "read and show times in `ZONE`, such as Europe/Berlin", Value: "UTC", EnvVars: env("time-zone")},
+		timeZoneFlag(),
 		&cli.StringFlag{Name: "max-lag", Usage: "warn if data end longer ago than `DURATION`", Value: "24h", EnvVars: env("max-lag")},
 	}
+}
+
+func timeZoneFlag() cli.Flag {
+	return &cli.StringFlag{Name: "time-zone", Usage: "read and show times in `ZONE`, such as Europe/Berlin", Value: "UTC", EnvVars: env("time-zone")}
 }
 
 func roomFlag() cli.Flag {
@@ -72,9 +77,11 @@ func filterFlags() []cli.Flag {
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "format", Usage: "write as `FORMAT` " + strings.Join(report.FormatNames(), " or "), Value: report.FormatNames()[0], EnvVars: env("format"),
+			Name: "format", Usage: "`FORMAT` " + strings.Join(report.FormatNames(), ", ") + " (default: by --output, else table)",
+			EnvVars: env("format"),
 		},
-		&cli.BoolFlag{Name: "strict", Usage: "exit with 3 if the window is not complete"},
+		&cli.StringFlag{Name: "output", Usage: "write to `FILE`, which is complete or as it was before"},
+		&cli.BoolFlag{Name: "strict", Usage: "exit with 3 if the window is not complete (that data are old is no such thing: see --max-lag)"},
 	}
 }
 
@@ -91,7 +98,7 @@ type reportFrame struct {
 
 // openReport checks the command line before it touches the database.
 func (a *app) openReport(c *cli.Context) (*reportFrame, error) {
-	format, err := report.ParseFormat(c.String("format"))
+	format, err := report.ParseFormat(c.String("format"), c.String("output"))
 	if err != nil {
 		return nil, err
 	}
@@ -165,14 +172,19 @@ func (a *app) reportInactive(c *cli.Context) error {
 	}
 	defer f.store.Close()
 	query.Window, query.Now, query.MaxLag = f.window, f.now, f.maxLag
-	r, err := report.Inactive(c.Context, f.reader, query)
+	var r *report.InactiveReport
+	if f.format.ByDay {
+		r, err = report.InactiveByDay(c.Context, f.reader, query)
+	} else {
+		r, err = report.Inactive(c.Context, f.reader, query)
+	}
 	if err != nil {
 		return err
 	}
-	if err := f.format.WriteInactive(a.stdout, r, a.reportOptions()); err != nil {
+	if err := a.output(c, func(w io.Writer, o report.Options) error { return f.format.WriteInactive(w, r, o) }); err != nil {
 		return err
 	}
-	return a.endReport(c, f.format, r.Notices(), r.DataQuality)
+	return a.endReport(c, f.format, r, r.DataQuality)
 }
 
 func (a *app) reportActivity(c *cli.Context) error {
@@ -187,23 +199,39 @@ func (a *app) reportActivity(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.format.WriteActivity(a.stdout, r, a.reportOptions()); err != nil {
+	if err := a.output(c, func(w io.Writer, o report.Options) error { return f.format.WriteActivity(w, r, o) }); err != nil {
 		return err
 	}
-	return a.endReport(c, f.format, r.Notices(), r.DataQuality)
+	return a.endReport(c, f.format, r, r.DataQuality)
 }
 
-// endReport tells on stderr what formats for programs have no place for.
-func (a *app) endReport(c *cli.Context, format report.Format, notices []string, quality report.DataQuality) error {
-	if !format.Prose {
-		for _, notice := range notices {
+// endReport tells on stderr what the report has no place for, or who ran the
+// command does not see.
+func (a *app) endReport(c *cli.Context, format report.Format, r interface {
+	Notices() []string
+	QualityLine() string
+}, quality report.DataQuality,
+) error {
+	if !format.Prose || c.String("output") != "" {
+		for _, notice := range r.Notices() {
 			fmt.Fprintln(a.stderr, notice)
 		}
+	}
+	if format.Rows {
+		fmt.Fprintln(a.stderr, r.QualityLine())
 	}
 	if c.Bool("strict") && quality.Incomplete() {
 		return fmt.Errorf("%w: parts of the window are missing, see the report", errIncomplete)
 	}
 	return nil
+}
+
+// output hands write the file of --output, else stdout.
+func (a *app) output(c *cli.Context, write func(io.Writer, report.Options) error) error {
+	if path := c.String("output"); path != "" {
+		return replaceFile(path, func(w io.Writer) error { return write(w, report.Options{}) })
+	}
+	return write(a.stdout, a.reportOptions())
 }
 
 func (a *app) reportOptions() report.Options {

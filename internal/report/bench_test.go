@@ -21,7 +21,7 @@ func BenchmarkInactive(b *testing.B) {
 	}
 	for _, name := range report.FormatNames() {
 		b.Run(name, func(b *testing.B) {
-			format, err := report.ParseFormat(name)
+			format, err := report.ParseFormat(name, "")
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,9 +1,12 @@
 package report
 
 import (
+	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,6 +19,11 @@ type Format struct {
 	// Prose formats show notices where people see them first. Of others, which
 	// programs read, notices are the caller's to tell.
 	Prose bool
+	// ByDay formats show activity by day: their reports of inactive members are
+	// made with [InactiveByDay].
+	ByDay bool
+	// Rows formats have no place for the data quality either.
+	Rows bool
 
 	inactive func(io.Writer, *InactiveReport, Options) error
 	activity func(io.Writer, *ActivityReport, Options) error
@@ -35,6 +43,10 @@ func formats() []Format {
 			inactive: func(w io.Writer, r *InactiveReport, _ Options) error { return writeJSON(w, r) },
 			activity: func(w io.Writer, r *ActivityReport, _ Options) error { return writeJSON(w, r) },
 		},
+		{Name: "ndjson", Rows: true, inactive: writeInactiveNDJSON, activity: writeActivityNDJSON},
+		{Name: "csv", Rows: true, inactive: writeInactiveCSV, activity: writeActivityCSV},
+		{Name: "markdown", Prose: true, inactive: writeInactiveMarkdown, activity: writeActivityMarkdown},
+		{Name: "html", Prose: true, ByDay: true, inactive: writeInactiveHTML, activity: writeActivityHTML},
 	}
 }
 
@@ -47,27 +59,42 @@ func FormatNames() []string {
 	return names
 }
 
-// ParseFormat returns the format of a --format, else a [audit.UsageError].
-func ParseFormat(name string) (Format, error) {
+// fileNames are the formats that the name of a file tells.
+var fileNames = map[string]string{
+	".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html",
+}
+
+// ParseFormat returns the format of a --format, else a [audit.UsageError]. An
+// empty name stands for the format that the file's name tells, and table.
+func ParseFormat(name, file string) (Format, error) {
 	all := formats()
+	if name == "" {
+		name = cmp.Or(fileNames[strings.ToLower(filepath.Ext(file))], all[0].Name)
+	}
 	i := slices.IndexFunc(all, func(f Format) bool { return f.Name == name })
 	if i < 0 {
-		return Format{}, audit.Usagef("--format %q is not known: write %s", name, strings.Join(FormatNames(), " or "))
+		return Format{}, audit.Usagef("--format %q is not known: write %s", name, strings.Join(FormatNames(), ", "))
 	}
 	return all[i], nil
 }
 
 // WriteInactive writes a report of inactive members.
 func (f Format) WriteInactive(w io.Writer, r *InactiveReport, o Options) error {
-	if err := f.inactive(w, r, o); err != nil {
-		return fmt.Errorf("write the report as %s: %w", f.Name, err)
-	}
-	return nil
+	return f.write(w, func(w io.Writer) error { return f.inactive(w, r, o) })
 }
 
 // WriteActivity writes a report of activity.
 func (f Format) WriteActivity(w io.Writer, r *ActivityReport, o Options) error {
-	if err := f.activity(w, r, o); err != nil {
+	return f.write(w, func(w io.Writer) error { return f.activity(w, r, o) })
+}
+
+func (f Format) write(w io.Writer, write func(io.Writer) error) error {
+	buffered := bufio.NewWriterSize(w, 1<<16)
+	err := write(buffered)
+	if err == nil {
+		err = buffered.Flush()
+	}
+	if err != nil {
 		return fmt.Errorf("write the report as %s: %w", f.Name, err)
 	}
 	return nil

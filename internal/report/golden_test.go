@@ -2,7 +2,9 @@ package report_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -224,6 +226,8 @@ func TestGoldenHostileNames(t *testing.T) {
 			member("7\n8", "7", "   "), member("7\n8", "8", "bad \xff bytes"),
 			with(member("7\n8", "9'; rm -rf ~", "Shell"), func(m *audit.MemberFacts) { m.DoubtfulEvents, m.Email = 1, "a@b\x1b]0;title\a" }),
 			member("7\n8", "10", "line\u2028separator"), member("7\n8", "11", "<b>&amp;</b> | \"quoted\""),
+			member("7\n8", "12", "<script>alert(1)</script>"), member("7\n8", "13", "=cmd()"), member("7\n8", "14", "'=2+2"),
+			member("7\n8", "15", "[link](https://evil.example) `code` **bold** www.evil.example"), member("7\n8", "16", "＝ＳＵＭ()"),
 		},
 	}
 	goldenInactive(t, "hostile-names", inactive(t, f, query()), report.Options{})
@@ -271,7 +275,7 @@ func TestGoldenActivity(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range tc.formats {
-			format, err := report.ParseFormat(name)
+			format, err := report.ParseFormat(name, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -279,7 +283,73 @@ func TestGoldenActivity(t *testing.T) {
 			if err := format.WriteActivity(&out, r, tc.options); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, tc.name+"."+name, out.Bytes())
+			golden(t, tc.name+"."+name, readable(t, name, out.Bytes()))
 		}
 	}
+}
+
+// A room of 10,000 rows, told by the size and the hash of each format.
+func TestGoldenLargeRoom(t *testing.T) {
+	t.Parallel()
+	f := audit.Facts{Coverage: complete(), Rooms: []audit.RoomFacts{room("7", "Everybody")}}
+	for i := range 10_000 {
+		f.Members = append(f.Members, with(member("7", fmt.Sprintf("%05d", i), fmt.Sprintf("Member %d", i)), func(m *audit.MemberFacts) {
+			m.Events = int64(i % 3)
+		}))
+	}
+	r := inactive(t, f, with(query(), func(q *report.InactiveQuery) { q.All = true }))
+	var sums bytes.Buffer
+	for _, format := range report.FormatNames() {
+		out := readable(t, format, []byte(write(t, format, r)))
+		if n := bytes.Count(out, []byte("Member ")); n < 10_000 {
+			t.Errorf("%s has %d members", format, n)
+		}
+		fmt.Fprintf(&sums, "%-8s  %7d bytes  %x\n", format, len(out), sha256.Sum256(out))
+	}
+	golden(t, "large-room", sums.Bytes())
+}
+
+// A heat map shows those with too little activity and the busiest of a room.
+func TestHeatMapShowsTheBusiest(t *testing.T) {
+	t.Parallel()
+	f := &facts{Facts: audit.Facts{Coverage: complete(), Rooms: []audit.RoomFacts{room("7", "Tender")}}}
+	for i := range 80 {
+		f.Members = append(f.Members, with(member("7", fmt.Sprintf("%02d", i), "Member"), func(m *audit.MemberFacts) { m.Events = int64(i) }))
+	}
+	q := with(query(), func(q *report.InactiveQuery) { q.MinActivity = 5 })
+	if _, err := report.InactiveByDay(t.Context(), f, q); err != nil {
+		t.Fatal(err)
+	}
+	var want []audit.MemberKey
+	for i := range 80 {
+		if i > 0 && i < 5 || i >= 30 {
+			want = append(want, audit.MemberKey{RoomID: "7", AccountID: fmt.Sprintf("%02d", i)})
+		}
+	}
+	if !slices.Equal(f.asked, want) {
+		t.Errorf("asked for %v, want %v", f.asked, want)
+	}
+}
+
+// Exclusions are told, with what each takes out of the report.
+func TestGoldenExcluded(t *testing.T) {
+	t.Parallel()
+	f, q := allStates()
+	f.Exclusions = []audit.Exclusion{
+		{ID: 2, Kind: audit.ExcludeAccount, Subject: "dan", Name: "Dan Novak", Reason: "on leave | back in March", AddedAt: from, ExpiresAt: date("2027-03-01T00:00:00Z")},
+		{ID: 3, Kind: audit.ExcludeRoom, Subject: "5120", Name: "Board", Reason: "meets twice a year", AddedAt: from},
+		{ID: 4, Kind: audit.ExcludeDomain, Subject: "gone.example", Reason: "nobody has one", AddedAt: from},
+		{ID: 5, Kind: audit.ExcludeAccount, Subject: "hana", Name: "Hana Suzuki", Reason: "expired", AddedAt: from, ExpiresAt: q.Now},
+		{ID: 6, Kind: audit.ExcludeGroup, Subject: "g-1", Name: "Auditors", Reason: "they read paper", AddedAt: from, GroupMembers: []string{"dan", "ida", "eve"}},
+	}
+	f.Members = append(f.Members, member("5120", "ann", "Ann Lee"), member("5120", "ben", "Ben Okafor"))
+	goldenInactive(t, "excluded", inactive(t, f, q), report.Options{Width: 100})
+}
+
+// The words follow what is counted.
+func TestGoldenEdits(t *testing.T) {
+	t.Parallel()
+	f, q := allStates()
+	q.Activity, q.MinActivity = audit.FilterEdit, 1
+	goldenInactive(t, "edits", inactive(t, f, q), report.Options{Width: 100})
 }

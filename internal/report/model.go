@@ -37,12 +37,15 @@ type InactiveReport struct {
 	Activity    audit.Filter `json:"activity"`
 	Rooms       []Room       `json:"rooms"` // all that were judged, by id
 	DataQuality DataQuality  `json:"data_quality"`
+	// Exclusions are those that stand, by id, whether somebody falls under them or not.
+	Exclusions []Exclusion `json:"exclusions"`
 
 	Totals map[State]int `json:"-"` // memberships judged, per state
 	People int           `json:"-"` // distinct accounts among them
 
 	query     InactiveQuery
 	coverage  audit.Coverage
+	byDay     bool      // made by InactiveByDay
 	noneSince time.Time // since when no event of a member means that there was none
 }
 
@@ -54,15 +57,52 @@ type Room struct {
 	// Inactive are the members listed, by account id: never, quiet, low and
 	// unknown ones, or all.
 	Inactive []Member `json:"inactive"`
+	// Excluded are the members who would be judged but for an exclusion, by account id.
+	Excluded []ExcludedMember `json:"excluded"`
 	// UnreadableSince is since when the portal shows no members of the room:
 	// those judged are the last known ones. Zero if it does.
 	UnreadableSince Time `json:"-"`
 	// MembersListed is false if no list of its members was ever read.
 	MembersListed bool `json:"-"`
+
+	everybody []Member // judged, by account id
+}
+
+// ExcludedMember is a member of a room whom an exclusion spares the verdict.
+type ExcludedMember struct {
+	AccountID   string `json:"account_id"`
+	DisplayName string `json:"display_name"`
+	Exclusion   int32  `json:"exclusion_id"` // the oldest if there are several
+}
+
+// Exclusion is a decision of an administrator that somebody is not judged.
+type Exclusion struct {
+	ID        int32               `json:"exclusion_id"`
+	Kind      audit.ExclusionKind `json:"kind"`
+	Subject   string              `json:"subject"` // id of the account, room or group, or a domain
+	Name      string              `json:"name"`    // of the account, room or group
+	Reason    string              `json:"reason"`
+	AddedAt   Time                `json:"added_at"`
+	ExpiresAt Time                `json:"expires_at"` // null: it stands until it is removed
+	Members   int                 `json:"members"`    // memberships in this report that it takes out
+}
+
+// newExclusions returns the exclusions that stand now.
+func newExclusions(all []audit.Exclusion, now time.Time) []Exclusion {
+	standing := []Exclusion{}
+	for _, x := range all {
+		if x.Stands(now) {
+			standing = append(standing, Exclusion{
+				ID: x.ID, Kind: x.Kind, Subject: x.Subject, Name: x.Name, Reason: x.Reason,
+				AddedAt: Time{x.AddedAt}, ExpiresAt: Time{x.ExpiresAt},
+			})
+		}
+	}
+	return standing
 }
 
 func newRoom(facts audit.RoomFacts, w audit.Window) Room {
-	room := Room{ID: facts.ID, Title: facts.Title, Inactive: []Member{}, MembersListed: !facts.MembersAt.IsZero()}
+	room := Room{ID: facts.ID, Title: facts.Title, Inactive: []Member{}, Excluded: []ExcludedMember{}, MembersListed: !facts.MembersAt.IsZero()}
 	if facts.UnreadableSince.Before(w.To) || facts.MembersAt.IsZero() {
 		room.UnreadableSince = Time{facts.UnreadableSince}
 	}
@@ -83,6 +123,9 @@ type Member struct {
 	LastActiveAt   Time            `json:"last_active_at"` // the last counted one in the room before the window's end
 	LastSeenAt     Time            `json:"last_seen_at"`   // the last of any kind in the portal before it
 	MemberSince    Time            `json:"member_since"`   // null: nobody knows
+
+	inHeatMap bool
+	byBucket  audit.BucketFacts
 }
 
 func newMember(m audit.MemberFacts, v verdict) Member {

@@ -6,6 +6,7 @@ package report
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,6 +21,14 @@ type Reader interface {
 	InactiveFacts(ctx context.Context, w audit.Window, counted audit.Filter) (audit.Facts, error)
 	// ActivityFacts returns all rooms, and what everybody did in them.
 	ActivityFacts(ctx context.Context, w audit.Window) (audit.Facts, error)
+}
+
+// DayReader reads activity by day too.
+type DayReader interface {
+	// BucketFacts reads the facts of InactiveFacts and hands them to shown. Of the
+	// members that it picks, it returns the activity by [audit.Window.Buckets], in
+	// their order and from the same state of the warehouse.
+	BucketFacts(ctx context.Context, w audit.Window, counted audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error)) ([]audit.BucketFacts, error)
 }
 
 // Guests says what becomes of guests among a room's members.
@@ -72,6 +81,68 @@ func Inactive(ctx context.Context, r Reader, q InactiveQuery) (*InactiveReport, 
 	if err != nil {
 		return nil, fmt.Errorf("report inactive members: %w", err)
 	}
+	return q.judge(facts)
+}
+
+// InactiveByDay is Inactive with the activity by day that a heat map shows.
+func InactiveByDay(ctx context.Context, r DayReader, q InactiveQuery) (*InactiveReport, error) {
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	var report *InactiveReport
+	var shown []*Member
+	found, err := r.BucketFacts(ctx, q.Window, q.Activity, func(facts audit.Facts) (keys []audit.MemberKey, err error) {
+		if report, err = q.judge(facts); err != nil {
+			return nil, err
+		}
+		shown, keys = report.heatMembers()
+		return keys, nil
+	})
+	if err != nil {
+		if _, ok := errors.AsType[audit.UsageError](err); ok {
+			return nil, err
+		}
+		return nil, fmt.Errorf("report inactive members: %w", err)
+	}
+	for i, facts := range found {
+		shown[i].byBucket = facts
+	}
+	report.byDay = true
+	return report, nil
+}
+
+// mostActive is how many members of a room a heat map shows beside those whose
+// activity is too little.
+const mostActive = 50
+
+// heatMembers are the members with activity that a heat map shows.
+func (r *InactiveReport) heatMembers() (members []*Member, keys []audit.MemberKey) {
+	for _, room := range r.Rooms {
+		var active []*Member
+		for i := range room.everybody {
+			switch m := &room.everybody[i]; {
+			case m.State.IsListed():
+				m.inHeatMap = true
+			default:
+				active = append(active, m)
+			}
+		}
+		slices.SortStableFunc(active, func(a, b *Member) int { return cmp.Compare(b.Events, a.Events) })
+		for _, m := range active[:min(mostActive, len(active))] {
+			m.inHeatMap = true
+		}
+		for i := range room.everybody {
+			if m := &room.everybody[i]; m.inHeatMap && m.Events > 0 {
+				members = append(members, m)
+				keys = append(keys, audit.MemberKey{RoomID: room.ID, AccountID: m.AccountID})
+			}
+		}
+	}
+	return members, keys
+}
+
+// judge makes the report of facts.
+func (q InactiveQuery) judge(facts audit.Facts) (*InactiveReport, error) {
 	rooms, err := q.selectRooms(facts.Rooms)
 	if err != nil {
 		return nil, err
@@ -80,7 +151,8 @@ func Inactive(ctx context.Context, r Reader, q InactiveQuery) (*InactiveReport, 
 	report := &InactiveReport{
 		Portal: facts.Portal, Window: newWindow(q.Window), MinActivity: q.MinActivity, Activity: q.Activity,
 		Rooms: make([]Room, len(rooms)), DataQuality: newDataQuality(facts, rooms, q.Window, q.Now),
-		Totals: make(map[State]int), query: q, coverage: facts.Coverage,
+		Exclusions: newExclusions(facts.Exclusions, q.Now),
+		Totals:     make(map[State]int), query: q, coverage: facts.Coverage,
 	}
 	position := make(map[string]int, len(rooms))
 	for i, room := range rooms {
@@ -89,25 +161,42 @@ func Inactive(ctx context.Context, r Reader, q InactiveQuery) (*InactiveReport, 
 	}
 	people := make(map[string]struct{})
 	judge := newJudge(q, facts.Coverage)
+	excluder := audit.NewExcluder(facts.Exclusions, q.Now)
 	for _, m := range facts.Members {
 		i, ok := position[m.RoomID]
 		if !ok || !q.judges(m) {
+			continue
+		}
+		if exclusion := excluder.Find(m); exclusion != 0 {
+			report.exclude(&report.Rooms[i], m, exclusion)
 			continue
 		}
 		v := judge.verdict(m, rooms[i].Created)
 		report.Rooms[i].Members++
 		report.Totals[v.state]++
 		people[m.AccountID] = struct{}{}
-		if q.All || v.state.IsListed() {
-			report.Rooms[i].Inactive = append(report.Rooms[i].Inactive, newMember(m, v))
-		}
+		report.Rooms[i].everybody = append(report.Rooms[i].everybody, newMember(m, v))
 	}
-	for _, room := range report.Rooms {
-		slices.SortFunc(room.Inactive, func(a, b Member) int { return cmp.Compare(a.AccountID, b.AccountID) })
+	for i := range report.Rooms {
+		room := &report.Rooms[i]
+		slices.SortFunc(room.everybody, func(a, b Member) int { return cmp.Compare(a.AccountID, b.AccountID) })
+		for _, m := range room.everybody {
+			if q.All || m.State.IsListed() {
+				room.Inactive = append(room.Inactive, m)
+			}
+		}
+		slices.SortFunc(room.Excluded, func(a, b ExcludedMember) int { return cmp.Compare(a.AccountID, b.AccountID) })
 	}
 	report.People = len(people)
 	report.noneSince = judge.knownFrom
 	return report, nil
+}
+
+// exclude notes that an exclusion spares a member the verdict.
+func (r *InactiveReport) exclude(room *Room, m audit.MemberFacts, id int32) {
+	room.Excluded = append(room.Excluded, ExcludedMember{AccountID: m.AccountID, DisplayName: m.Name, Exclusion: id})
+	i := slices.IndexFunc(r.Exclusions, func(x Exclusion) bool { return x.ID == id })
+	r.Exclusions[i].Members++
 }
 
 // selectRooms returns the rooms to judge, by id.

@@ -2,11 +2,16 @@ package report_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,11 +29,50 @@ type facts struct {
 	audit.Facts
 	window  audit.Window
 	counted audit.Filter
+	asked   []audit.MemberKey // whose activity by day
+	// byBucket is the activity of members; those who are not there have one
+	// event in each of the last buckets.
+	byBucket map[audit.MemberKey]audit.BucketFacts
 }
 
 func (f *facts) InactiveFacts(_ context.Context, w audit.Window, counted audit.Filter) (audit.Facts, error) {
 	f.window, f.counted = w, counted
 	return f.Facts, nil
+}
+
+// BucketFacts gives members their events in the last buckets, one in each.
+func (f *facts) BucketFacts(
+	_ context.Context, w audit.Window, counted audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error),
+) ([]audit.BucketFacts, error) {
+	f.window, f.counted = w, counted
+	f.asked = nil
+	keys, err := shown(f.Facts)
+	if err != nil {
+		return nil, err
+	}
+	f.asked = keys
+	events := make(map[audit.MemberKey]int64)
+	for _, m := range f.Members {
+		events[audit.MemberKey{RoomID: m.RoomID, AccountID: m.AccountID}] = m.Events
+	}
+	found := make([]audit.BucketFacts, len(keys))
+	count := int64(w.Buckets().Count)
+	for i, key := range keys {
+		if known, ok := f.byBucket[key]; ok {
+			found[i] = known
+			continue
+		}
+		n := min(events[key], count)
+		for b := range n {
+			one := int32(1)
+			if b == 0 {
+				one += int32(events[key] - n)
+			}
+			found[i].Buckets = append(found[i].Buckets, int32(count-n+b))
+			found[i].Events = append(found[i].Events, one)
+		}
+	}
+	return found, nil
 }
 
 func (f *facts) ActivityFacts(_ context.Context, w audit.Window) (audit.Facts, error) {
@@ -97,7 +141,7 @@ func query() report.InactiveQuery {
 func inactive(t *testing.T, f audit.Facts, q report.InactiveQuery) *report.InactiveReport {
 	t.Helper()
 	f.Portal = "https://acme.onlyoffice.example"
-	r, err := report.Inactive(t.Context(), &facts{Facts: f}, q)
+	r, err := report.InactiveByDay(t.Context(), &facts{Facts: f}, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +151,7 @@ func inactive(t *testing.T, f audit.Facts, q report.InactiveQuery) *report.Inact
 // table is a report of inactive members as people read it.
 func table(t *testing.T, r *report.InactiveReport, o report.Options) string {
 	t.Helper()
-	f, err := report.ParseFormat("table")
+	f, err := report.ParseFormat("table", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,19 +179,52 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// readable is a report as a person can compare it: of a page, the style and the
+// script, which have files of their own, are left out, and the data unpacked.
+func readable(t *testing.T, format string, out []byte) []byte {
+	t.Helper()
+	if format != "html" {
+		return out
+	}
+	out = regexp.MustCompile(`(?s)(<style>|<script>).*?(</style>|</script>)`).ReplaceAll(out, []byte("$1$2"))
+	out = regexp.MustCompile(`sha256-.*?&#39;`).ReplaceAll(out, []byte("sha256-...&#39;"))
+	return regexp.MustCompile(`(id="data">)([^<]*)`).ReplaceAllFunc(out, func(found []byte) []byte {
+		head, packed, _ := bytes.Cut(found, []byte(">"))
+		return slices.Concat(head, []byte(">\n"), unpack(t, packed))
+	})
+}
+
+// unpack returns the data of a page.
+func unpack(tb testing.TB, packed []byte) []byte {
+	tb.Helper()
+	zip, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(packed)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	data, err := io.ReadAll(zip)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, data, "", ""); err != nil {
+		tb.Fatal(err)
+	}
+	return indented.Bytes()
+}
+
 // goldenInactive compares a report in all formats.
 func goldenInactive(t *testing.T, name string, r *report.InactiveReport, o report.Options) {
 	t.Helper()
 	for _, format := range report.FormatNames() {
 		var out bytes.Buffer
-		f, err := report.ParseFormat(format)
+		f, err := report.ParseFormat(format, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := f.WriteInactive(&out, r, o); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+"."+format, out.Bytes())
+		golden(t, name+"."+format, readable(t, format, out.Bytes()))
 	}
 }
 
@@ -326,8 +403,8 @@ func TestUsage(t *testing.T) {
 	if _, ok := errors.AsType[audit.UsageError](err); !ok {
 		t.Errorf("report activity of an unknown room: %v", err)
 	}
-	_, err = report.ParseFormat("yaml")
-	if _, ok := errors.AsType[audit.UsageError](err); !ok || err.Error() != `--format "yaml" is not known: write table or json` {
+	_, err = report.ParseFormat("yaml", "")
+	if _, ok := errors.AsType[audit.UsageError](err); !ok || err.Error() != `--format "yaml" is not known: write table, json, ndjson, csv, markdown, html` {
 		t.Errorf("unknown format: %v", err)
 	}
 }
@@ -354,12 +431,13 @@ func TestErrorsAreToldOn(t *testing.T) {
 		t.Errorf("report activity: %v", err)
 	}
 	f, q := allStates()
+	f.Activity = []audit.ActivityFacts{{RoomID: "5120", Title: "Board", AccountID: "ann", Name: "Ann Lee", Views: 1}}
 	activity, err := report.Activity(t.Context(), &facts{Facts: f}, report.ActivityQuery{Window: q.Window, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range report.FormatNames() {
-		format, err := report.ParseFormat(name)
+		format, err := report.ParseFormat(name, "")
 		if err != nil {
 			t.Fatal(err)
 		}

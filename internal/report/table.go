@@ -36,10 +36,10 @@ func (p printer) styled(style, text string) { p.line(styled(text, style, p.Color
 // prose writes text behind a head, wrapped at the terminal's width and indented
 // as wide as the head.
 func (p printer) prose(head, style, text string) {
-	left := p.Width - len(head)
-	for i, text := range wrap(text, left) {
+	size := uniseg.StringWidth(head)
+	for i, text := range wrap(text, p.Width-size) {
 		if i > 0 {
-			head = strings.Repeat(" ", len(head))
+			head = strings.Repeat(" ", size)
 		}
 		p.styled(style, head+text)
 	}
@@ -74,9 +74,16 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
-// fact writes a line of a list of facts.
-func (p printer) fact(name, format string, args ...any) {
-	p.prose(fmt.Sprintf("  %-8s  ", name), "", fmt.Sprintf(format, args...))
+// facts writes a list of facts, their texts below each other.
+func (p printer) facts(facts []fact) {
+	const least = 8
+	widest := least
+	for _, f := range facts {
+		widest = max(widest, uniseg.StringWidth(f.Name))
+	}
+	for _, f := range facts {
+		p.prose(indent+f.Name+strings.Repeat(" ", widest-uniseg.StringWidth(f.Name))+space, "", f.Text)
+	}
 }
 
 func (p printer) notices(notices []string) {
@@ -86,14 +93,6 @@ func (p printer) notices(notices []string) {
 	if len(notices) > 0 {
 		p.line("")
 	}
-}
-
-func (p printer) window(w audit.Window, q DataQuality) {
-	end := ""
-	if w.To.Equal(q.CompleteUntil.Time) {
-		end = ", where the data end"
-	}
-	p.fact("Window", "%s (%s)%s", span(w.From, w.To, p.zone), w.Zone, end)
 }
 
 // rows prints a piece of the table under its columns' names.
@@ -146,58 +145,11 @@ func flatten(pieces [][][]cell) iter.Seq[[]cell] {
 
 func (p printer) quality(q DataQuality, w audit.Window) {
 	p.styled(bold, "Data quality")
-	if q.CompleteUntil.IsZero() {
-		p.fact("Complete", "nothing yet: run roompulse sync")
-	} else {
-		p.fact("Complete", "%s", span(q.CompleteFrom.Time, q.CompleteUntil.Time, p.zone))
-	}
-	if len(q.Gaps) == 0 {
-		p.fact("Gaps", "none in the window")
-	}
-	for i, gap := range q.Gaps {
-		const most = 10
-		name := ""
-		if i == 0 {
-			name = "Gaps"
-		}
-		if i == most {
-			p.fact(name, "and %d more", len(q.Gaps)-most)
-			break
-		}
-		note := ""
-		if gap.Accepted {
-			note = " (accepted)"
-		}
-		p.fact(name, "%s%s", span(gap.From.Time, gap.To.Time, p.zone), note)
-	}
-	p.fact("Events", "%d in the window, in the whole portal: %s in no certain room, %s in an inferred one, %d not readable",
-		q.Events, percent(q.UnattributedEvents, q.Events), percent(q.InferredEvents, q.Events), q.QuarantinedEvents)
-	switch known := q.MembersKnownFrom.Time; {
-	case known.IsZero():
-		p.fact("Members", "of no room shown here listed yet")
-	case w.To.Before(known):
-		p.fact("Members", "all listed since %s, after the window: those of its end are worked out from logs, and people deleted since are missing",
-			clock(known, p.zone))
-	default:
-		p.fact("Members", "all listed since %s", clock(known, p.zone))
-	}
+	p.facts(qualityFacts(q, w))
 	p.line("")
 	for _, text := range wrap(recorded, cmp.Or(p.Width, 80)) {
 		p.line(text)
 	}
-}
-
-const recorded = "DocSpace records opening for editing, saving, uploading, downloading and viewing media, " +
-	"not the mere viewing of an office document: no recorded activity is no proof of absence."
-
-func percent(part, whole int64) string {
-	if whole == 0 || part == 0 {
-		return "0 %"
-	}
-	if share := 100 * float64(part) / float64(whole); share >= 0.1 {
-		return fmt.Sprintf("%.1f %%", share)
-	}
-	return "under 0.1 %"
 }
 
 // title names a room by its title, cut if need be, and its id, and adds the rest.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -25,25 +26,13 @@ func writeActivityTable(out io.Writer, r *ActivityReport, o Options) error {
 	p := newPrinter(out, o, r.query.Window.Zone)
 	p.notices(r.Notices())
 	p.styled(bold, "Recorded activity: "+plain(r.Portal))
-	p.window(r.query.Window, r.DataQuality)
-
-	rooms := slices.SortedStableFunc(byRoom(r.Rows), func(a, b []ActivityRow) int { return byText(a[0].Title, b[0].Title) })
-	persons := make(map[string]struct{})
-	var events int64
-	for _, row := range r.Rows {
-		persons[row.AccountID] = struct{}{}
-		events += row.Events
-	}
-	p.fact("Counted", "%s of %s in %s (view, edit and manage)", count(int(events), "event"), people(len(persons)), count(len(rooms), "room"))
+	p.facts(r.facts())
 	p.line("")
 
+	rooms := r.roomsByTitle()
 	pieces, widths := p.layout(activityColumns, func(layout string) [][][]cell {
 		pieces := make([][][]cell, len(rooms))
 		for i, rows := range rooms {
-			rows = slices.Clone(rows)
-			slices.SortStableFunc(rows, func(a, b ActivityRow) int {
-				return cmp.Or(cmp.Compare(b.Events, a.Events), byText(a.DisplayName, b.DisplayName))
-			})
 			for _, row := range rows {
 				pieces[i] = append(pieces[i], activityCells(row, layout, p.zone))
 			}
@@ -63,6 +52,34 @@ func writeActivityTable(out io.Writer, r *ActivityReport, o Options) error {
 	return p.Flush()
 }
 
+func (r *ActivityReport) facts() []fact {
+	persons := make(map[string]struct{})
+	rooms := make(map[string]struct{})
+	var events int64
+	for _, row := range r.Rows {
+		persons[row.AccountID] = struct{}{}
+		rooms[row.RoomID] = struct{}{}
+		events += row.Events
+	}
+	return []fact{
+		{"Window", windowText(r.query.Window, r.DataQuality)},
+		{"Counted", fmt.Sprintf("%s of %s in %s (view, edit and manage)", count(int(events), "event"), people(len(persons)), count(len(rooms), "room"))},
+	}
+}
+
+// roomsByTitle returns the rows of each room, rooms as people look for them,
+// the busiest people first.
+func (r *ActivityReport) roomsByTitle() [][]ActivityRow {
+	rooms := slices.SortedStableFunc(byRoom(r.Rows), func(a, b []ActivityRow) int { return byText(a[0].Title, b[0].Title) })
+	for i, rows := range rooms {
+		rooms[i] = slices.Clone(rows)
+		slices.SortStableFunc(rooms[i], func(a, b ActivityRow) int {
+			return cmp.Or(cmp.Compare(b.Events, a.Events), byText(a.DisplayName, b.DisplayName))
+		})
+	}
+	return rooms
+}
+
 // byRoom cuts rows, which are by room, into those of each room.
 func byRoom(rows []ActivityRow) iter.Seq[[]ActivityRow] {
 	return func(yield func([]ActivityRow) bool) {
@@ -79,15 +96,18 @@ func byRoom(rows []ActivityRow) iter.Seq[[]ActivityRow] {
 	}
 }
 
-func activityCells(row ActivityRow, layout string, zone *time.Location) []cell {
-	member := "yes"
-	if !row.Member {
-		member = "no"
+func memberText(row ActivityRow) string {
+	if row.Member {
+		return "yes"
 	}
+	return "no"
+}
+
+func activityCells(row ActivityRow, layout string, zone *time.Location) []cell {
 	number := func(n int64) cell { return cell{text: strconv.FormatInt(n, 10)} }
 	return []cell{
 		{text: personName(row.DisplayName, row.AccountID)},
-		{text: member},
+		{text: memberText(row)},
 		number(row.Events), number(row.Views), number(row.Edits), number(row.Manages), number(row.ActiveDays),
 		{text: when(row.FirstActiveAt, layout, zone)},
 		{text: when(row.LastActiveAt, layout, zone)},

@@ -16,17 +16,17 @@ func writeExplanation(out io.Writer, e *ExplainReport, o Options) error {
 	p := newPrinter(out, o, r.query.Window.Zone)
 	p.notices(r.Notices())
 	p.prose("", bold, fmt.Sprintf("%s in %s: %s", personName(e.account.Name, e.account.ID), roomName(e.room.ID, e.room.Title), plain(r.Portal)))
-	p.window(r.query.Window, r.DataQuality)
-	p.fact("Account", "%s", e.accountText())
-	p.fact("Room", "%s", e.roomText(p.zone))
+	p.facts([]fact{
+		{"Window", windowText(r.query.Window, r.DataQuality)},
+		{"Account", e.accountText()},
+		{"Room", e.roomText(p.zone)},
+	})
 	p.line("")
-	p.fact("Verdict", "%s", e.verdict)
+	verdict := []fact{{"Verdict", e.verdict}}
 	if e.listed != "" {
-		p.fact("Listed", "%s", e.listed)
+		verdict = append(verdict, fact{"Listed", e.listed})
 	}
-	p.fact("Counted", "%s", countedText(r.Activity, r.MinActivity))
-	p.fact("Events", "%s", e.eventsText())
-	p.fact("Seen", "%s", e.seenText(p.zone))
+	p.facts(append(verdict, fact{"Counted", countedText(r.Activity, r.MinActivity)}, fact{"Events", e.eventsText()}, fact{"Seen", e.seenText(p.zone)}))
 	p.line("")
 	e.writeMemberships(p)
 	for _, list := range e.lists() {
@@ -67,14 +67,6 @@ func (e *ExplainReport) roomText(zone *time.Location) string {
 		text += ", deleted " + clock(e.room.Deleted.Truncate(time.Second), zone)
 	}
 	return text
-}
-
-// roomName names a room by its title and id.
-func roomName(id, title string) string {
-	if strings.TrimSpace(title) == "" {
-		return plain(id)
-	}
-	return fmt.Sprintf("%s (%s)", plain(title), plain(id))
 }
 
 func (e *ExplainReport) eventsText() string {

@@ -32,13 +32,20 @@ func (r *Reader) Coverage(ctx context.Context) (audit.Coverage, error) {
 // InactiveFacts reads what a report of inactive members rests on: all rooms,
 // all members as of the window's end, and what they did in the window.
 func (r *Reader) InactiveFacts(ctx context.Context, w audit.Window, filter audit.Filter) (audit.Facts, error) {
-	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) (err error) {
-		if facts.Rooms, err = roomFacts(ctx, q, r.portal); err != nil {
-			return err
-		}
-		facts.Members, err = memberFacts(ctx, q, r.portal, w, filter, 0, 0)
-		return err
+	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) error {
+		return inactiveFacts(ctx, q, r.portal, w, filter, facts)
 	})
+}
+
+func inactiveFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter, facts *audit.Facts) (err error) {
+	if facts.Rooms, err = roomFacts(ctx, q, p); err != nil {
+		return err
+	}
+	if facts.Exclusions, err = exclusions(ctx, q, p, w.To); err != nil {
+		return err
+	}
+	facts.Members, err = memberFacts(ctx, q, p, w, filter, 0, 0)
+	return err
 }
 
 // ActivityFacts reads what everybody did in every room in the window.
@@ -199,16 +206,6 @@ func memberFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, f
 		}
 	}
 	return facts, nil
-}
-
-func countedClasses(filter audit.Filter) []int16 {
-	var classes []int16
-	for _, class := range []audit.Class{audit.ClassView, audit.ClassEdit, audit.ClassManage} {
-		if filter.Counts(class) {
-			classes = append(classes, int16(class))
-		}
-	}
-	return classes
 }
 
 func activityFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) ([]audit.ActivityFacts, error) {
