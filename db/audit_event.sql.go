@@ -105,24 +105,6 @@ func (q *Queries) CountHeld(ctx context.Context, arg CountHeldParams) (CountHeld
 	return i, err
 }
 
-const deleteAccountDays = `-- name: DeleteAccountDays :exec
-DELETE FROM account_day AS d
-USING (SELECT unnest($1::integer[]) AS account_key, unnest($2::date[]) AS day) AS t
-WHERE d.portal_id = $3 AND d.account_key = t.account_key AND d.day = t.day
-`
-
-type DeleteAccountDaysParams struct {
-	AccountKeys []int32
-	Days        []time.Time
-	PortalID    int32
-}
-
-// Clears the way for a recount of the given rows.
-func (q *Queries) DeleteAccountDays(ctx context.Context, arg DeleteAccountDaysParams) error {
-	_, err := q.db.Exec(ctx, deleteAccountDays, arg.AccountKeys, arg.Days, arg.PortalID)
-	return err
-}
-
 const deletePendingHistory = `-- name: DeletePendingHistory :exec
 DELETE FROM history_pending WHERE portal_id = $1 AND event_id = ANY($2::bigint[])
 `
@@ -456,6 +438,29 @@ rooms AS (
         manage_first_at = least(d.manage_first_at, excluded.manage_first_at),
         manage_last_at = greatest(d.manage_last_at, excluded.manage_last_at)
 ),
+years AS (
+    INSERT INTO room_year AS y (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
+    SELECT
+        f.portal_id, extract(year FROM f.day), f.room_key, f.account_key,
+        bit_or(f.day_bit) FILTER (WHERE f.class = 1),
+        bit_or(f.day_bit) FILTER (WHERE f.class = 2),
+        bit_or(f.day_bit) FILTER (WHERE f.class = 3)
+    FROM (
+        SELECT r.portal_id, r.room_key, r.account_key, r.class, r.room_source, r.occurred_at, r.day, B'1'::bit(366) >> (extract(doy FROM r.day)::integer - 1) AS day_bit
+        FROM fresh AS r
+        WHERE r.room_key IS NOT NULL AND r.class > 0
+    ) AS f
+    GROUP BY f.portal_id, extract(year FROM f.day), f.room_key, f.account_key
+    ORDER BY f.portal_id, extract(year FROM f.day), f.room_key, f.account_key
+    ON CONFLICT (portal_id, year, room_key, account_key) DO UPDATE SET
+        view_days = coalesce(y.view_days | excluded.view_days, y.view_days, excluded.view_days),
+        edit_days = coalesce(y.edit_days | excluded.edit_days, y.edit_days, excluded.edit_days),
+        manage_days = coalesce(y.manage_days | excluded.manage_days, y.manage_days, excluded.manage_days)
+    -- Most days have their bit already.
+    WHERE coalesce(y.view_days | excluded.view_days, excluded.view_days) <> coalesce(y.view_days, B'0'::bit(366))
+        OR coalesce(y.edit_days | excluded.edit_days, excluded.edit_days) <> coalesce(y.edit_days, B'0'::bit(366))
+        OR coalesce(y.manage_days | excluded.manage_days, excluded.manage_days) <> coalesce(y.manage_days, B'0'::bit(366))
+),
 accounts AS (
     INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
     SELECT f.portal_id, f.account_key, f.day, count(*), max(f.occurred_at)
@@ -511,44 +516,6 @@ WHERE e.portal_id = $1 AND e.event_id = s.event_id AND s.occurred_at < e.occurre
 
 func (q *Queries) MoveEvents(ctx context.Context, portalID int32) error {
 	_, err := q.db.Exec(ctx, moveEvents, portalID)
-	return err
-}
-
-const recountAccountDays = `-- name: RecountAccountDays :exec
-WITH touched AS (
-    SELECT
-        unnest($2::integer[]) AS account_key,
-        unnest($3::date[]) AS day
-),
-days AS (
-    SELECT DISTINCT day FROM touched
-)
-INSERT INTO account_day (portal_id, account_key, day, events, last_at)
-SELECT e.portal_id, e.account_key, t.day, count(*), max(e.occurred_at)
-FROM days AS d
-CROSS JOIN LATERAL (
-    SELECT o.portal_id, o.account_key, o.occurred_at
-    FROM audit_event AS o
-    WHERE o.portal_id = $1
-        AND date_bin('1 hour', o.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
-        AND date_bin('1 hour', o.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
-        AND o.class >= 0
-    OFFSET 0
-) AS e
-INNER JOIN touched AS t ON t.day = d.day AND t.account_key = e.account_key
-GROUP BY e.portal_id, e.account_key, t.day
-ORDER BY e.portal_id, e.account_key, t.day
-`
-
-type RecountAccountDaysParams struct {
-	PortalID    int32
-	AccountKeys []int32
-	Days        []time.Time
-}
-
-// Counts the given rows anew from raw events, as RecountRoomDays does.
-func (q *Queries) RecountAccountDays(ctx context.Context, arg RecountAccountDaysParams) error {
-	_, err := q.db.Exec(ctx, recountAccountDays, arg.PortalID, arg.AccountKeys, arg.Days)
 	return err
 }
 

@@ -38,6 +38,26 @@ func (q *Queries) AddToEventDays(ctx context.Context, arg AddToEventDaysParams) 
 	return err
 }
 
+const deleteAccountDays = `-- name: DeleteAccountDays :exec
+DELETE FROM account_day AS d
+USING (
+    SELECT unnest($1::integer[]) AS account_key, unnest($2::date[]) AS day
+) AS t
+WHERE d.portal_id = $3 AND d.account_key = t.account_key AND d.day = t.day
+`
+
+type DeleteAccountDaysParams struct {
+	AccountKeys []int32
+	Days        []time.Time
+	PortalID    int32
+}
+
+// Clears the way for a recount of the given rows.
+func (q *Queries) DeleteAccountDays(ctx context.Context, arg DeleteAccountDaysParams) error {
+	_, err := q.db.Exec(ctx, deleteAccountDays, arg.AccountKeys, arg.Days, arg.PortalID)
+	return err
+}
+
 const deleteEmptyEventDays = `-- name: DeleteEmptyEventDays :exec
 DELETE FROM event_day WHERE portal_id = $1 AND events = 0 AND day = ANY($2::date[])
 `
@@ -78,6 +98,71 @@ func (q *Queries) DeleteRoomDays(ctx context.Context, arg DeleteRoomDaysParams) 
 		arg.Days,
 		arg.PortalID,
 	)
+	return err
+}
+
+const deleteRoomYears = `-- name: DeleteRoomYears :exec
+DELETE FROM room_year AS y
+USING (
+    SELECT
+        unnest($1::integer[]) AS room_key,
+        unnest($2::integer[]) AS account_key,
+        unnest($3::smallint[]) AS year
+) AS t
+WHERE y.portal_id = $4 AND y.year = t.year AND y.room_key = t.room_key AND y.account_key = t.account_key
+`
+
+type DeleteRoomYearsParams struct {
+	RoomKeys    []int32
+	AccountKeys []int32
+	Years       []int16
+	PortalID    int32
+}
+
+// Clears the way for a recount of the given rows.
+func (q *Queries) DeleteRoomYears(ctx context.Context, arg DeleteRoomYearsParams) error {
+	_, err := q.db.Exec(ctx, deleteRoomYears,
+		arg.RoomKeys,
+		arg.AccountKeys,
+		arg.Years,
+		arg.PortalID,
+	)
+	return err
+}
+
+const recountAccountDays = `-- name: RecountAccountDays :exec
+WITH touched AS (
+    SELECT unnest($2::integer[]) AS account_key, unnest($3::date[]) AS day
+),
+days AS (
+    SELECT DISTINCT day FROM touched
+)
+INSERT INTO account_day (portal_id, account_key, day, events, last_at)
+SELECT e.portal_id, e.account_key, t.day, count(*), max(e.occurred_at)
+FROM days AS d
+CROSS JOIN LATERAL (
+    SELECT o.portal_id, o.account_key, o.occurred_at
+    FROM audit_event AS o
+    WHERE o.portal_id = $1
+        AND date_bin('1 hour', o.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
+        AND date_bin('1 hour', o.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
+        AND o.class >= 0
+    OFFSET 0
+) AS e
+INNER JOIN touched AS t ON t.day = d.day AND t.account_key = e.account_key
+GROUP BY e.portal_id, e.account_key, t.day
+ORDER BY e.portal_id, e.account_key, t.day
+`
+
+type RecountAccountDaysParams struct {
+	PortalID    int32
+	AccountKeys []int32
+	Days        []time.Time
+}
+
+// Counts the given rows anew from raw events, as RecountRoomDays.
+func (q *Queries) RecountAccountDays(ctx context.Context, arg RecountAccountDaysParams) error {
+	_, err := q.db.Exec(ctx, recountAccountDays, arg.PortalID, arg.AccountKeys, arg.Days)
 	return err
 }
 
@@ -136,6 +221,45 @@ func (q *Queries) RecountRoomDays(ctx context.Context, arg RecountRoomDaysParams
 		arg.RoomKeys,
 		arg.AccountKeys,
 		arg.Days,
+	)
+	return err
+}
+
+const recountRoomYears = `-- name: RecountRoomYears :exec
+WITH touched AS (
+    SELECT
+        unnest($2::integer[]) AS room_key,
+        unnest($3::integer[]) AS account_key,
+        unnest($4::smallint[]) AS year
+)
+INSERT INTO room_year (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
+SELECT
+    d.portal_id, t.year, d.room_key, d.account_key,
+    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.views > 0),
+    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.edits > 0),
+    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.manages > 0)
+FROM touched AS t
+INNER JOIN room_day AS d
+    ON d.portal_id = $1 AND d.room_key = t.room_key AND d.account_key = t.account_key
+    AND d.day >= make_date(t.year, 1, 1) AND d.day <= make_date(t.year, 12, 31)
+GROUP BY d.portal_id, t.year, d.room_key, d.account_key
+ORDER BY d.portal_id, t.year, d.room_key, d.account_key
+`
+
+type RecountRoomYearsParams struct {
+	PortalID    int32
+	RoomKeys    []int32
+	AccountKeys []int32
+	Years       []int16
+}
+
+// Makes the given rows anew from room_day, which has been recounted before.
+func (q *Queries) RecountRoomYears(ctx context.Context, arg RecountRoomYearsParams) error {
+	_, err := q.db.Exec(ctx, recountRoomYears,
+		arg.PortalID,
+		arg.RoomKeys,
+		arg.AccountKeys,
+		arg.Years,
 	)
 	return err
 }

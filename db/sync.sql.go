@@ -181,7 +181,15 @@ func (q *Queries) CountQuarantined(ctx context.Context, arg CountQuarantinedPara
 
 const cutWindowsAfter = `-- name: CutWindowsAfter :exec
 INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
-SELECT w.portal_id, $1::timestamptz, w.window_to, w.rows, w.oldest_at, w.read_at, w.checked_at, w.run_id
+SELECT
+    w.portal_id, $1::timestamptz, w.window_to,
+    (
+        SELECT count(*) FROM audit_event AS e
+        WHERE e.portal_id = $2
+            AND e.occurred_at BETWEEN $1::timestamptz AND w.window_to
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $1::timestamptz, 'epoch') AND w.window_to
+    ),
+    w.oldest_at, w.read_at, w.checked_at, w.run_id
 FROM sync_window AS w
 WHERE w.portal_id = $2 AND w.window_from < $1::timestamptz AND w.window_to > $1::timestamptz
 `
@@ -192,16 +200,22 @@ type CutWindowsAfterParams struct {
 }
 
 // The parts of windows that follow a gap, as windows of their own. Of these
-// three queries this is the first.
+// three queries this is the first. What the portal lists for a part is what is held for it.
 func (q *Queries) CutWindowsAfter(ctx context.Context, arg CutWindowsAfterParams) error {
 	_, err := q.db.Exec(ctx, cutWindowsAfter, arg.GapTo, arg.PortalID)
 	return err
 }
 
 const cutWindowsBefore = `-- name: CutWindowsBefore :exec
-UPDATE sync_window
-SET window_to = $1::timestamptz
-WHERE portal_id = $2 AND window_from < $1::timestamptz AND window_to > $1::timestamptz
+UPDATE sync_window AS w
+SET window_to = $1::timestamptz,
+    rows = (
+        SELECT count(*) FROM audit_event AS e
+        WHERE e.portal_id = $2
+            AND e.occurred_at BETWEEN w.window_from AND $1::timestamptz
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', w.window_from, 'epoch') AND $1::timestamptz
+    )
+WHERE w.portal_id = $2 AND w.window_from < $1::timestamptz AND w.window_to > $1::timestamptz
 `
 
 type CutWindowsBeforeParams struct {

@@ -20,6 +20,9 @@ CREATE TABLE room_day (
     PRIMARY KEY (portal_id, room_key, account_key, day)
 );
 
+-- Finds the days of a window and of a check: 7 bytes a row.
+CREATE INDEX room_day_day ON room_day (portal_id, day);
+
 COMMENT ON TABLE room_day IS 'Counted events per room, account and UTC day; unresolved titles are rooms here';
 COMMENT ON COLUMN room_day.portal_id IS 'Portal of the events';
 COMMENT ON COLUMN room_day.room_key IS 'Room, real or unresolved';
@@ -35,6 +38,28 @@ COMMENT ON COLUMN room_day.edit_last_at IS 'Last event of class edit that day, U
 COMMENT ON COLUMN room_day.manage_first_at IS 'First event of class manage that day, UTC';
 COMMENT ON COLUMN room_day.manage_last_at IS 'Last event of class manage that day, UTC';
 
+-- The days of room_day once more, a bit each. It tells who was active in a long
+-- window in a hundredth of the time that adding up room_day takes.
+CREATE TABLE room_year (
+    portal_id    integer NOT NULL,
+    year         smallint NOT NULL,
+    room_key     integer NOT NULL,
+    account_key  integer NOT NULL,
+    view_days    bit(366),
+    edit_days    bit(366),
+    manage_days  bit(366),
+    PRIMARY KEY (portal_id, year, room_key, account_key)
+);
+
+COMMENT ON TABLE room_year IS 'UTC days with counted events per room, account and year; unresolved titles are rooms here';
+COMMENT ON COLUMN room_year.portal_id IS 'Portal of the events';
+COMMENT ON COLUMN room_year.year IS 'Year of the UTC days';
+COMMENT ON COLUMN room_year.room_key IS 'Room, real or unresolved';
+COMMENT ON COLUMN room_year.account_key IS 'Who acted';
+COMMENT ON COLUMN room_year.view_days IS 'Days of the year with events of class view, 1 January leftmost; null if none';
+COMMENT ON COLUMN room_year.edit_days IS 'Days of the year with events of class edit, 1 January leftmost; null if none';
+COMMENT ON COLUMN room_year.manage_days IS 'Days of the year with events of class manage, 1 January leftmost; null if none';
+
 CREATE TABLE account_day (
     portal_id    integer NOT NULL,
     account_key  integer NOT NULL,
@@ -43,6 +68,9 @@ CREATE TABLE account_day (
     last_at      timestamptz NOT NULL,
     PRIMARY KEY (portal_id, account_key, day)
 );
+
+-- Finds the days of a check: 7 bytes a row.
+CREATE INDEX account_day_day ON account_day (portal_id, day);
 
 COMMENT ON TABLE account_day IS 'Events per account and UTC day anywhere in the portal, whatever they count as';
 COMMENT ON COLUMN account_day.portal_id IS 'Portal of the events';
@@ -70,4 +98,5 @@ COMMENT ON COLUMN event_day.events IS 'Number of events';
 -- +goose Down
 DROP TABLE event_day;
 DROP TABLE account_day;
+DROP TABLE room_year;
 DROP TABLE room_day;

@@ -54,6 +54,29 @@ rooms AS (
         manage_first_at = least(d.manage_first_at, excluded.manage_first_at),
         manage_last_at = greatest(d.manage_last_at, excluded.manage_last_at)
 ),
+years AS (
+    INSERT INTO room_year AS y (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
+    SELECT
+        f.portal_id, extract(year FROM f.day), f.room_key, f.account_key,
+        bit_or(f.day_bit) FILTER (WHERE f.class = 1),
+        bit_or(f.day_bit) FILTER (WHERE f.class = 2),
+        bit_or(f.day_bit) FILTER (WHERE f.class = 3)
+    FROM (
+        SELECT r.*, B'1'::bit(366) >> (extract(doy FROM r.day)::integer - 1) AS day_bit
+        FROM fresh AS r
+        WHERE r.room_key IS NOT NULL AND r.class > 0
+    ) AS f
+    GROUP BY f.portal_id, extract(year FROM f.day), f.room_key, f.account_key
+    ORDER BY f.portal_id, extract(year FROM f.day), f.room_key, f.account_key
+    ON CONFLICT (portal_id, year, room_key, account_key) DO UPDATE SET
+        view_days = coalesce(y.view_days | excluded.view_days, y.view_days, excluded.view_days),
+        edit_days = coalesce(y.edit_days | excluded.edit_days, y.edit_days, excluded.edit_days),
+        manage_days = coalesce(y.manage_days | excluded.manage_days, y.manage_days, excluded.manage_days)
+    -- Most days have their bit already.
+    WHERE coalesce(y.view_days | excluded.view_days, excluded.view_days) <> coalesce(y.view_days, B'0'::bit(366))
+        OR coalesce(y.edit_days | excluded.edit_days, excluded.edit_days) <> coalesce(y.edit_days, B'0'::bit(366))
+        OR coalesce(y.manage_days | excluded.manage_days, excluded.manage_days) <> coalesce(y.manage_days, B'0'::bit(366))
+),
 accounts AS (
     INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
     SELECT f.portal_id, f.account_key, f.day, count(*), max(f.occurred_at)
@@ -140,38 +163,6 @@ UPDATE audit_event AS e
 SET occurred_at = s.occurred_at
 FROM staged_event AS s
 WHERE e.portal_id = @portal_id AND e.event_id = s.event_id AND s.occurred_at < e.occurred_at;
-
--- name: DeleteAccountDays :exec
--- Clears the way for a recount of the given rows.
-DELETE FROM account_day AS d
-USING (SELECT unnest(@account_keys::integer[]) AS account_key, unnest(@days::date[]) AS day) AS t
-WHERE d.portal_id = @portal_id AND d.account_key = t.account_key AND d.day = t.day;
-
--- name: RecountAccountDays :exec
--- Counts the given rows anew from raw events, as RecountRoomDays does.
-WITH touched AS (
-    SELECT
-        unnest(@account_keys::integer[]) AS account_key,
-        unnest(@days::date[]) AS day
-),
-days AS (
-    SELECT DISTINCT day FROM touched
-)
-INSERT INTO account_day (portal_id, account_key, day, events, last_at)
-SELECT e.portal_id, e.account_key, t.day, count(*), max(e.occurred_at)
-FROM days AS d
-CROSS JOIN LATERAL (
-    SELECT o.portal_id, o.account_key, o.occurred_at
-    FROM audit_event AS o
-    WHERE o.portal_id = @portal_id
-        AND date_bin('1 hour', o.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
-        AND date_bin('1 hour', o.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
-        AND o.class >= 0
-    OFFSET 0
-) AS e
-INNER JOIN touched AS t ON t.day = d.day AND t.account_key = e.account_key
-GROUP BY e.portal_id, e.account_key, t.day
-ORDER BY e.portal_id, e.account_key, t.day;
 
 -- name: ListEventsOfContext :many
 -- A chunk of the events of a context, after the given one, that have no room

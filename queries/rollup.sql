@@ -50,6 +50,70 @@ INNER JOIN touched AS t ON t.day = d.day AND t.room_key = e.room_key AND t.accou
 GROUP BY e.portal_id, e.room_key, e.account_key, t.day
 ORDER BY e.portal_id, e.room_key, e.account_key, t.day;
 
+-- name: DeleteRoomYears :exec
+-- Clears the way for a recount of the given rows.
+DELETE FROM room_year AS y
+USING (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@account_keys::integer[]) AS account_key,
+        unnest(@years::smallint[]) AS year
+) AS t
+WHERE y.portal_id = @portal_id AND y.year = t.year AND y.room_key = t.room_key AND y.account_key = t.account_key;
+
+-- name: RecountRoomYears :exec
+-- Makes the given rows anew from room_day, which has been recounted before.
+WITH touched AS (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@account_keys::integer[]) AS account_key,
+        unnest(@years::smallint[]) AS year
+)
+INSERT INTO room_year (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
+SELECT
+    d.portal_id, t.year, d.room_key, d.account_key,
+    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.views > 0),
+    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.edits > 0),
+    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.manages > 0)
+FROM touched AS t
+INNER JOIN room_day AS d
+    ON d.portal_id = @portal_id AND d.room_key = t.room_key AND d.account_key = t.account_key
+    AND d.day >= make_date(t.year, 1, 1) AND d.day <= make_date(t.year, 12, 31)
+GROUP BY d.portal_id, t.year, d.room_key, d.account_key
+ORDER BY d.portal_id, t.year, d.room_key, d.account_key;
+
+-- name: DeleteAccountDays :exec
+-- Clears the way for a recount of the given rows.
+DELETE FROM account_day AS d
+USING (
+    SELECT unnest(@account_keys::integer[]) AS account_key, unnest(@days::date[]) AS day
+) AS t
+WHERE d.portal_id = @portal_id AND d.account_key = t.account_key AND d.day = t.day;
+
+-- name: RecountAccountDays :exec
+-- Counts the given rows anew from raw events, as RecountRoomDays.
+WITH touched AS (
+    SELECT unnest(@account_keys::integer[]) AS account_key, unnest(@days::date[]) AS day
+),
+days AS (
+    SELECT DISTINCT day FROM touched
+)
+INSERT INTO account_day (portal_id, account_key, day, events, last_at)
+SELECT e.portal_id, e.account_key, t.day, count(*), max(e.occurred_at)
+FROM days AS d
+CROSS JOIN LATERAL (
+    SELECT o.portal_id, o.account_key, o.occurred_at
+    FROM audit_event AS o
+    WHERE o.portal_id = @portal_id
+        AND date_bin('1 hour', o.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
+        AND date_bin('1 hour', o.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
+        AND o.class >= 0
+    OFFSET 0
+) AS e
+INNER JOIN touched AS t ON t.day = d.day AND t.account_key = e.account_key
+GROUP BY e.portal_id, e.account_key, t.day
+ORDER BY e.portal_id, e.account_key, t.day;
+
 -- name: AddToEventDays :exec
 -- Adds differences, negative ones too.
 INSERT INTO event_day AS d (portal_id, day, room_source, class, events)

@@ -43,9 +43,17 @@ VALUES (@portal_id, @window_from, @window_to, @rows, @oldest_at, @read_at, @read
 
 -- name: CutWindowsAfter :exec
 -- The parts of windows that follow a gap, as windows of their own. Of these
--- three queries this is the first.
+-- three queries this is the first. What the portal lists for a part is what is held for it.
 INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
-SELECT w.portal_id, @gap_to::timestamptz, w.window_to, w.rows, w.oldest_at, w.read_at, w.checked_at, w.run_id
+SELECT
+    w.portal_id, @gap_to::timestamptz, w.window_to,
+    (
+        SELECT count(*) FROM audit_event AS e
+        WHERE e.portal_id = @portal_id
+            AND e.occurred_at BETWEEN @gap_to::timestamptz AND w.window_to
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @gap_to::timestamptz, 'epoch') AND w.window_to
+    ),
+    w.oldest_at, w.read_at, w.checked_at, w.run_id
 FROM sync_window AS w
 WHERE w.portal_id = @portal_id AND w.window_from < @gap_to::timestamptz AND w.window_to > @gap_to::timestamptz;
 
@@ -54,9 +62,15 @@ DELETE FROM sync_window
 WHERE portal_id = @portal_id AND window_from >= @gap_from::timestamptz AND window_from < @gap_to::timestamptz;
 
 -- name: CutWindowsBefore :exec
-UPDATE sync_window
-SET window_to = @gap_from::timestamptz
-WHERE portal_id = @portal_id AND window_from < @gap_from::timestamptz AND window_to > @gap_from::timestamptz;
+UPDATE sync_window AS w
+SET window_to = @gap_from::timestamptz,
+    rows = (
+        SELECT count(*) FROM audit_event AS e
+        WHERE e.portal_id = @portal_id
+            AND e.occurred_at BETWEEN w.window_from AND @gap_from::timestamptz
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', w.window_from, 'epoch') AND @gap_from::timestamptz
+    )
+WHERE w.portal_id = @portal_id AND w.window_from < @gap_from::timestamptz AND w.window_to > @gap_from::timestamptz;
 
 -- name: ListWindowsSince :many
 -- Complete windows that end after since and have not been checked since

@@ -3,6 +3,7 @@ package audit
 import (
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -18,14 +19,14 @@ const (
 	GroupEveryone = "c5cc67d1-c3e8-43c0-a3ad-3928ae3e5b5e"
 )
 
+// nobodies are the account ids that stand for no certain person.
+var nobodies = [...]string{"", AccountSystem, AccountAnonymous, AccountNobody, AccountLost, AccountOutside}
+
+// Nobodies returns the account ids that stand for no certain person.
+func Nobodies() []string { return slices.Clone(nobodies[:]) }
+
 // IsPerson reports whether an account id stands for one certain person.
-func IsPerson(accountID string) bool {
-	switch accountID {
-	case "", AccountSystem, AccountAnonymous, AccountNobody, AccountLost, AccountOutside:
-		return false
-	}
-	return true
-}
+func IsPerson(accountID string) bool { return !slices.Contains(nobodies[:], accountID) }
 
 // Event is one item of a portal's audit trail, everything it sent included
 // except secrets. Strings that the portal may leave out tell absent from

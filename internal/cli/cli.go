@@ -40,7 +40,7 @@ const environment = `ENVIRONMENT:
 
 const exitCodes = `EXIT CODES:
    0  done
-   1  failed, or interrupted
+   1  failed, or interrupted; verify: something is wrong and not repaired
    2  usage: the command line or a setting is wrong
    3  done, but data is incomplete (report: only with --strict)
    4  DocSpace refused: key, rights, plan or audit option
@@ -119,7 +119,7 @@ func (a *app) command() *cli.App {
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
 			a.syncCommand(), a.reportCommand(), a.explainCommand(), a.excludeCommand(), a.remindCommand(), a.statusCommand(), a.doctorCommand(),
-			a.gapCommand(), a.portalCommand(), a.migrateCommand(), a.dbCommand(), a.demoCommand(), a.helpCommand(),
+			a.verifyCommand(), a.gapCommand(), a.portalCommand(), a.migrateCommand(), a.dbCommand(), a.demoCommand(), a.helpCommand(),
 		},
 		Flags:                 []cli.Flag{cli.HelpFlag}, // cli adds it only along with a help command of its own
 		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + environment + "\n" + exitCodes,

@@ -186,6 +186,16 @@ var rollups = map[string]string{
 			min(occurred_at) FILTER (WHERE class = 2) AS edit_first_at, max(occurred_at) FILTER (WHERE class = 2) AS edit_last_at,
 			min(occurred_at) FILTER (WHERE class = 3) AS manage_first_at, max(occurred_at) FILTER (WHERE class = 3) AS manage_last_at
 		FROM audit_event WHERE room_key IS NOT NULL AND class > 0 GROUP BY 1, 2, 3, 4`,
+	"room_year": `
+		SELECT portal_id, extract(year FROM day)::smallint AS year, room_key, account_key,
+			bit_or(bit) FILTER (WHERE class = 1) AS view_days, bit_or(bit) FILTER (WHERE class = 2) AS edit_days,
+			bit_or(bit) FILTER (WHERE class = 3) AS manage_days
+		FROM (
+			SELECT *, (occurred_at AT TIME ZONE 'UTC')::date AS day,
+				set_bit(0::bit(366), extract(doy FROM occurred_at AT TIME ZONE 'UTC')::integer - 1, 1) AS bit
+			FROM audit_event
+		) AS e
+		WHERE room_key IS NOT NULL AND class > 0 GROUP BY 1, 2, 3, 4`,
 	"account_day": `
 		SELECT portal_id, account_key, (occurred_at AT TIME ZONE 'UTC')::date AS day, count(*)::integer AS events, max(occurred_at) AS last_at
 		FROM audit_event WHERE class >= 0 GROUP BY 1, 2, 3`,
@@ -208,5 +218,17 @@ func (h *harness) checkRollups(t *testing.T) {
 		if differences > 0 {
 			t.Errorf("%s differs from a recount in %d rows", name, differences)
 		}
+	}
+}
+
+// checkVerify lets the warehouse prove itself.
+func (h *harness) checkVerify(t *testing.T) {
+	t.Helper()
+	portal, err := h.store.Portal(t.Context(), h.client.BaseURL())
+	must(t, err)
+	found, err := h.store.Reader(portal).Verify(t.Context(), func(time.Time) {})
+	must(t, err)
+	if len(found.Findings) > 0 {
+		t.Errorf("verify found %+v", found.Findings)
 	}
 }

@@ -96,6 +96,7 @@ func (s *simulation) play(t *testing.T) {
 	s.mustSync(t)
 	s.checkTruth(t, since, year(2100))
 	s.checkRollups(t)
+	s.checkVerify(t)
 	s.checkCoverage(t)
 }
 

@@ -28,11 +28,11 @@ type rawEvent struct {
 	source       int16
 }
 
-// warehouse syncs an invented portal and returns a reader and all raw events.
-func warehouse(t *testing.T) (*store.Reader, []rawEvent) {
+// warehouse syncs an invented portal of so many days and returns a reader, all raw events and the database.
+func warehouse(t *testing.T, days int) (*store.Reader, []rawEvent, string) {
 	t.Helper()
 	url := pgtest.New(t)
-	portal := worldgen.New(worldgen.Config{Seed: 11, Events: 8000, Days: 40, End: now.Add(-30 * time.Hour)})
+	portal := worldgen.New(worldgen.Config{Seed: 11, Events: 200 * days, Days: days, End: now.Add(-30 * time.Hour)})
 	midnight := now.Truncate(24 * time.Hour)
 	room := portal.At(midnight.Add(-time.Hour), portal.Owner()).CreateRoom(world.RoomSpec{Title: "At midnight"})
 	portal.At(midnight, portal.Owner()).Upload(room.Folder, "a.txt")
@@ -63,7 +63,7 @@ func warehouse(t *testing.T) (*store.Reader, []rawEvent) {
 		raw = append(raw, e)
 	}
 	must(t, rows.Err())
-	return st.Reader(w.Portal), raw
+	return st.Reader(w.Portal), raw, url
 }
 
 type pair struct{ room, person string }
@@ -72,7 +72,7 @@ type pair struct{ room, person string }
 // ragged edges is what counting raw events gives.
 func TestFactsEqualRecount(t *testing.T) {
 	t.Parallel()
-	reader, raw := warehouse(t)
+	reader, raw, _ := warehouse(t, 40)
 	ctx := context.WithoutCancel(t.Context())
 	pairs := explainable(ctx, t, reader, raw)
 	rapid.Check(t, func(t *rapid.T) {

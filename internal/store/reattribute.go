@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -73,19 +74,33 @@ func (w *Writer) reattribute(ctx context.Context, q *db.Queries, changes []chang
 	return w.recount(ctx, q, changes)
 }
 
-// recount brings the rollup rows of rooms and days that the changes touch up to date.
+// recount brings the rollup rows that the changes touch up to date.
 func (w *Writer) recount(ctx context.Context, q *db.Queries, changes []change) error {
-	if err := w.recountRoomDays(ctx, q, changes); err != nil {
+	rooms, accounts := touchedDays(changes)
+	if err := w.recountRoomDays(ctx, q, rooms); err != nil {
+		return err
+	}
+	if err := w.recountAccountDays(ctx, q, accounts); err != nil {
 		return err
 	}
 	return w.shiftEventDays(ctx, q, changes)
 }
 
-// roomDay is the key of a row of the table of that name.
-type roomDay struct {
-	room, account int32
-	day           int64 // UTC days since 1970
-}
+// The keys of rows of the tables of these names. Days are UTC days since 1970.
+type (
+	roomDay struct {
+		room, account int32
+		day           int64
+	}
+	roomYear struct {
+		room, account int32
+		year          int16
+	}
+	accountDay struct {
+		account int32
+		day     int64
+	}
+)
 
 func (a roomDay) compare(b roomDay) int {
 	return cmp.Or(cmp.Compare(a.room, b.room), cmp.Compare(a.account, b.account), cmp.Compare(a.day, b.day))
@@ -100,32 +115,43 @@ func dayOf(t time.Time) int64 {
 
 func dayTime(day int64) time.Time { return time.Unix(day*secondsADay, 0).UTC() }
 
-func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, changes []change) error {
-	touched := map[roomDay]bool{}
+// touchedDays returns the rows of rollups that the changes touch, in order.
+func touchedDays(changes []change) ([]roomDay, []accountDay) {
+	rooms, accounts := map[roomDay]bool{}, map[accountDay]bool{}
 	for _, c := range changes {
+		if (c.class == audit.ClassNobody) != (c.now.class == audit.ClassNobody) || !c.movedTo.IsZero() {
+			accounts[accountDay{c.account, dayOf(c.at)}] = true
+			accounts[accountDay{c.account, dayOf(c.nowAt())}] = true
+		}
 		if c.room == c.now.room && c.class == c.now.class && c.movedTo.IsZero() {
 			continue // surer than before, but counted where it was
 		}
 		if c.room != 0 {
-			touched[roomDay{c.room, c.account, dayOf(c.at)}] = true
+			rooms[roomDay{c.room, c.account, dayOf(c.at)}] = true
 		}
 		if c.now.room != 0 {
-			touched[roomDay{c.now.room, c.account, dayOf(c.nowAt())}] = true
+			rooms[roomDay{c.now.room, c.account, dayOf(c.nowAt())}] = true
 		}
 	}
-	if len(touched) == 0 {
+	return slices.SortedFunc(maps.Keys(rooms), roomDay.compare), slices.Collect(maps.Keys(accounts))
+}
+
+// recountRoomDays makes rows of room_day anew from raw events, and those of room_year that rest on
+// them. The keys are in order.
+func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, keys []roomDay) error {
+	if len(keys) == 0 {
 		return nil
 	}
-	keys := make([]roomDay, 0, len(touched))
-	for key := range touched {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, roomDay.compare)
 	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID}
+	var years []roomYear
 	for _, key := range keys {
 		arg.RoomKeys = append(arg.RoomKeys, key.room)
 		arg.AccountKeys = append(arg.AccountKeys, key.account)
 		arg.Days = append(arg.Days, dayTime(key.day))
+		year := roomYear{key.room, key.account, int16(dayTime(key.day).Year())} //nolint:gosec // of this age
+		if len(years) == 0 || years[len(years)-1] != year {
+			years = append(years, year)
+		}
 	}
 	err := q.DeleteRoomDays(ctx, db.DeleteRoomDaysParams{
 		PortalID: w.Portal.ID, RoomKeys: arg.RoomKeys, AccountKeys: arg.AccountKeys, Days: arg.Days,
@@ -135,6 +161,48 @@ func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, changes []c
 	}
 	if err := q.RecountRoomDays(ctx, arg); err != nil {
 		return fmt.Errorf("recount room days: %w", err)
+	}
+	return w.recountRoomYears(ctx, q, years)
+}
+
+// recountRoomYears makes rows anew from room_day.
+func (w *Writer) recountRoomYears(ctx context.Context, q *db.Queries, keys []roomYear) error {
+	arg := db.RecountRoomYearsParams{PortalID: w.Portal.ID}
+	for _, key := range keys {
+		arg.RoomKeys = append(arg.RoomKeys, key.room)
+		arg.AccountKeys = append(arg.AccountKeys, key.account)
+		arg.Years = append(arg.Years, key.year)
+	}
+	err := q.DeleteRoomYears(ctx, db.DeleteRoomYearsParams{
+		PortalID: w.Portal.ID, RoomKeys: arg.RoomKeys, AccountKeys: arg.AccountKeys, Years: arg.Years,
+	})
+	if err != nil {
+		return fmt.Errorf("clear room years: %w", err)
+	}
+	if err := q.RecountRoomYears(ctx, arg); err != nil {
+		return fmt.Errorf("recount room years: %w", err)
+	}
+	return nil
+}
+
+// recountAccountDays makes rows anew from raw events.
+func (w *Writer) recountAccountDays(ctx context.Context, q *db.Queries, keys []accountDay) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	arg := db.RecountAccountDaysParams{PortalID: w.Portal.ID}
+	for _, key := range keys {
+		arg.AccountKeys = append(arg.AccountKeys, key.account)
+		arg.Days = append(arg.Days, dayTime(key.day))
+	}
+	err := q.DeleteAccountDays(ctx, db.DeleteAccountDaysParams{
+		PortalID: w.Portal.ID, AccountKeys: arg.AccountKeys, Days: arg.Days,
+	})
+	if err != nil {
+		return fmt.Errorf("clear account days: %w", err)
+	}
+	if err := q.RecountAccountDays(ctx, arg); err != nil {
+		return fmt.Errorf("recount account days: %w", err)
 	}
 	return nil
 }

@@ -107,13 +107,10 @@ func (w *Writer) moveEarlier(ctx context.Context, q *db.Queries) error {
 		return nil
 	}
 	var titles []string
-	days := map[roomDay]bool{} // room 0: of the account
 	changes := make([]change, len(rows))
 	for i, row := range rows {
 		p := toPlace(row.RoomKey, row.RoomSource, row.Class)
 		changes[i] = change{eventPlace{row.EventID, row.OccurredAt, row.AccountKey, p}, p, row.MovedTo}
-		days[roomDay{account: row.AccountKey, day: dayOf(row.OccurredAt)}] = true
-		days[roomDay{account: row.AccountKey, day: dayOf(row.MovedTo)}] = true
 		if row.Title != nil { // another room may have borne it then
 			titles = append(titles, *row.Title)
 		}
@@ -123,19 +120,6 @@ func (w *Writer) moveEarlier(ctx context.Context, q *db.Queries) error {
 	}
 	if err := w.recount(ctx, q, changes); err != nil {
 		return err
-	}
-	keys := slices.SortedFunc(maps.Keys(days), roomDay.compare)
-	arg := db.RecountAccountDaysParams{PortalID: w.Portal.ID}
-	for _, key := range keys {
-		arg.AccountKeys = append(arg.AccountKeys, key.account)
-		arg.Days = append(arg.Days, dayTime(key.day))
-	}
-	cleared := db.DeleteAccountDaysParams{PortalID: arg.PortalID, AccountKeys: arg.AccountKeys, Days: arg.Days}
-	if err := q.DeleteAccountDays(ctx, cleared); err != nil {
-		return fmt.Errorf("clear account days: %w", err)
-	}
-	if err := q.RecountAccountDays(ctx, arg); err != nil {
-		return fmt.Errorf("recount account days: %w", err)
 	}
 	return w.setContextsStale(ctx, q, titles)
 }

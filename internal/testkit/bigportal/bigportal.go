@@ -143,21 +143,25 @@ FROM (
 	SELECT
 		m.id, m.at, (m.member % $7 * 7 + m.member / $7 * 499) % $9 + 1 AS account,
 		CASE WHEN pg_temp.random_of(m.id, 6) < 0.86 THEN m.member % $7 + 1 END AS room,
-		k.kind, k.class
+		k.keys[m.kind] AS kind, k.classes[m.kind] AS class
 	FROM (
 		SELECT
-			t.id, t.at,
+			t.id, t.at, floor(pg_temp.random_of(t.id, 9) * 20)::integer + 1 AS kind,
 			floor(power(pg_temp.random_of(
 				t.at / 3600 * 1000000 + floor(pg_temp.random_of(t.id, 7) * greatest(1, $4 / ($6 * 240.0)))::bigint, 8
 			), 2.5) * $8 * 0.7)::integer AS member
 		FROM (
-			SELECT w.n * $3 + i + 1 AS id, (w.n * $3 + i)::bigint * $6 * 86400 / $4 AS at
-			FROM (SELECT n::bigint FROM generate_series($2::integer, $1::integer, -1) AS n) AS w, generate_series(0, $3::integer - 1) AS i
-			WHERE w.n * $3 + i < $4::integer
+			SELECT w.n + 1 AS id, w.n * $6 * 86400 / $4 AS at
+			FROM (
+				SELECT ($2::bigint - i / $3::integer) * $3 + i % $3 AS n
+				FROM generate_series(0, ($2::integer - $1::integer + 1) * $3 - 1) AS i
+			) AS w
+			WHERE w.n < $4::integer
 		) AS t
 	) AS m
-	INNER JOIN (
-		SELECT k.kind_key AS kind, a.class FROM kind AS k INNER JOIN action AS a ON a.action_id = k.action_id
-	) AS k ON k.kind = floor(pg_temp.random_of(m.id, 9) * 20) + 1
-	ORDER BY m.id / $3 DESC, m.id
+	-- A join with more rows than this one would undo the order of windows.
+	CROSS JOIN (
+		SELECT array_agg(k.kind_key ORDER BY k.kind_key) AS keys, array_agg(a.class ORDER BY k.kind_key) AS classes
+		FROM kind AS k INNER JOIN action AS a ON a.action_id = k.action_id
+	) AS k
 ) AS e`

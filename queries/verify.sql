@@ -1,0 +1,185 @@
+-- A day is given as a date and as the instants that it begins and ends at.
+
+-- name: NextDayHeld :one
+-- The first UTC day from since on that raw events or rollups of days have; infinity if there is none.
+SELECT coalesce(least(
+    (
+        SELECT (min(date_bin('1 hour', e.occurred_at, 'epoch')) AT TIME ZONE 'UTC')::date
+        FROM audit_event AS e
+        WHERE e.portal_id = @portal_id AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
+    ),
+    (SELECT min(d.day) FROM room_day AS d WHERE d.portal_id = @portal_id AND d.day >= @since::date),
+    (SELECT min(d.day) FROM account_day AS d WHERE d.portal_id = @portal_id AND d.day >= @since),
+    (SELECT min(d.day) FROM event_day AS d WHERE d.portal_id = @portal_id AND d.day >= @since)
+), '9999-12-31')::date AS day;
+
+-- name: GetLastRoomKey :one
+SELECT coalesce(max(room_key), 0)::integer AS room_key FROM room WHERE portal_id = @portal_id;
+
+-- name: ListClassEvidence :many
+-- What the class of a day's events rests on, by what it is, and how many events
+-- have it; or each event for itself, with its id. An event is_torn if something it
+-- names is not there.
+SELECT
+    coalesce(CASE WHEN @by_event::boolean THEN e.event_id END, 0)::bigint AS event_id,
+    coalesce(k.action_id, 0)::integer AS action_id, k.type, k.product,
+    coalesce(a.account_id = ANY(@nobodies::text[]), false)::boolean AS is_nobody,
+    (c.ip IS NOT NULL)::boolean AS has_ip,
+    (c.browser IS NOT NULL)::boolean AS has_browser,
+    (e.page_key IS NOT NULL)::boolean AS has_page,
+    CASE
+        WHEN e.extra IS NULL THEN ''
+        WHEN jsonb_typeof(e.extra -> 'entityType') = 'string' AND e.extra ->> 'entityType' <> '' THEN e.extra ->> 'entityType'
+        WHEN jsonb_typeof(e.extra -> 'targetType') = 'string' AND e.extra ->> 'targetType' <> '' THEN e.extra ->> 'targetType'
+        WHEN jsonb_typeof(e.extra -> 'entity') IN ('string', 'object') THEN e.extra ->> 'entity'
+        ELSE ''
+    END::text AS entity_type,
+    CASE
+        WHEN k.action_id = ANY(@joins::integer[]) THEN EXISTS (
+            SELECT FROM membership_change AS m
+            WHERE m.portal_id = @portal_id AND m.event_id = e.event_id AND m.actor_id = m.account_id
+        )
+        ELSE false
+    END::boolean AS own_membership,
+    e.class,
+    (
+        a.account_key IS NULL OR k.kind_key IS NULL OR c.client_key IS NULL
+        OR e.page_key IS NOT NULL AND p.page_key IS NULL
+        OR e.context_key IS NOT NULL AND x.context_key IS NULL
+        OR e.room_key IS NOT NULL AND r.room_key IS NULL
+    )::boolean AS is_torn,
+    count(*) AS events
+FROM audit_event AS e
+LEFT JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
+LEFT JOIN account AS a ON a.portal_id = e.portal_id AND a.account_key = e.account_key
+LEFT JOIN client AS c ON c.portal_id = e.portal_id AND c.client_key = e.client_key
+LEFT JOIN page AS p ON p.portal_id = e.portal_id AND p.page_key = e.page_key
+LEFT JOIN context AS x ON x.portal_id = e.portal_id AND x.context_key = e.context_key
+LEFT JOIN room AS r ON r.portal_id = e.portal_id AND r.room_key = e.room_key
+WHERE e.portal_id = @portal_id
+    AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
+    AND date_bin('1 hour', e.occurred_at, 'epoch') < @ends
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12;
+
+-- name: ListWrongRoomDays :many
+-- The rows of a day that a recount of raw events does not give, and those that
+-- it gives and are not there.
+SELECT coalesce(c.room_key, d.room_key)::integer AS room_key, coalesce(c.account_key, d.account_key)::integer AS account_key
+FROM (
+    SELECT
+        e.room_key, e.account_key,
+        nullif(count(*) FILTER (WHERE e.class = 1), 0) AS views,
+        nullif(count(*) FILTER (WHERE e.class = 2), 0) AS edits,
+        nullif(count(*) FILTER (WHERE e.class = 3), 0) AS manages,
+        min(e.occurred_at) FILTER (WHERE e.class = 1) AS view_first_at, max(e.occurred_at) FILTER (WHERE e.class = 1) AS view_last_at,
+        min(e.occurred_at) FILTER (WHERE e.class = 2) AS edit_first_at, max(e.occurred_at) FILTER (WHERE e.class = 2) AS edit_last_at,
+        min(e.occurred_at) FILTER (WHERE e.class = 3) AS manage_first_at, max(e.occurred_at) FILTER (WHERE e.class = 3) AS manage_last_at
+    FROM audit_event AS e
+    WHERE e.portal_id = @portal_id
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
+        AND date_bin('1 hour', e.occurred_at, 'epoch') < @ends
+        AND e.room_key IS NOT NULL AND e.class > 0
+    GROUP BY e.room_key, e.account_key
+) AS c
+FULL JOIN (SELECT * FROM room_day AS s WHERE s.portal_id = @portal_id AND s.day = @day::date) AS d
+    ON d.room_key = c.room_key AND d.account_key = c.account_key
+WHERE
+    (c.room_key, c.views, c.edits, c.manages, c.view_first_at, c.view_last_at, c.edit_first_at, c.edit_last_at, c.manage_first_at, c.manage_last_at)
+    IS DISTINCT FROM
+    (d.room_key, d.views, d.edits, d.manages, d.view_first_at, d.view_last_at, d.edit_first_at, d.edit_last_at, d.manage_first_at, d.manage_last_at)
+ORDER BY 1, 2;
+
+-- name: ListWrongAccountDays :many
+-- As ListWrongRoomDays.
+SELECT coalesce(c.account_key, d.account_key)::integer AS account_key
+FROM (
+    SELECT e.account_key, count(*) AS events, max(e.occurred_at) AS last_at
+    FROM audit_event AS e
+    WHERE e.portal_id = @portal_id
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
+        AND date_bin('1 hour', e.occurred_at, 'epoch') < @ends
+        AND e.class >= 0
+    GROUP BY e.account_key
+) AS c
+FULL JOIN (SELECT * FROM account_day AS s WHERE s.portal_id = @portal_id AND s.day = @day::date) AS d ON d.account_key = c.account_key
+WHERE (c.account_key, c.events, c.last_at) IS DISTINCT FROM (d.account_key, d.events, d.last_at)
+ORDER BY 1;
+
+-- name: CountWrongEventDays :one
+-- How many rows of a day are wrong, as in ListWrongRoomDays, and how many events the day has.
+WITH counted AS (
+    SELECT e.room_source, e.class, count(*) AS events
+    FROM audit_event AS e
+    WHERE e.portal_id = @portal_id
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
+        AND date_bin('1 hour', e.occurred_at, 'epoch') < @ends
+    GROUP BY e.room_source, e.class
+)
+SELECT
+    (
+        SELECT count(*)
+        FROM counted AS c
+        FULL JOIN (SELECT * FROM event_day AS s WHERE s.portal_id = @portal_id AND s.day = @day::date) AS d
+            ON d.room_source = c.room_source AND d.class = c.class
+        WHERE c.events IS DISTINCT FROM d.events
+    )::bigint AS wrong,
+    coalesce((SELECT sum(c.events) FROM counted AS c), 0)::bigint AS events;
+
+-- name: DeleteEventDays :exec
+-- Clears the way for a recount of the day.
+DELETE FROM event_day WHERE portal_id = @portal_id AND day = @day::date;
+
+-- name: RecountEventDays :exec
+INSERT INTO event_day (portal_id, day, room_source, class, events)
+SELECT e.portal_id, @day::date, e.room_source, e.class, count(*)
+FROM audit_event AS e
+WHERE e.portal_id = @portal_id
+    AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
+    AND date_bin('1 hour', e.occurred_at, 'epoch') < @ends
+GROUP BY e.portal_id, e.room_source, e.class
+ORDER BY e.portal_id, e.room_source, e.class;
+
+-- name: ListWrongRoomYears :many
+-- The rows of some rooms that room_day does not give, and those that it gives and are not there.
+SELECT
+    coalesce(c.room_key, y.room_key)::integer AS room_key,
+    coalesce(c.account_key, y.account_key)::integer AS account_key,
+    coalesce(c.year, y.year)::smallint AS year
+FROM (
+    SELECT
+        d.room_key, d.account_key, extract(year FROM d.day)::smallint AS year,
+        bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.views > 0) AS view_days,
+        bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.edits > 0) AS edit_days,
+        bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.manages > 0) AS manage_days
+    FROM room_day AS d
+    WHERE d.portal_id = @portal_id AND d.room_key BETWEEN @first_room AND @last_room
+    GROUP BY d.room_key, d.account_key, extract(year FROM d.day)
+) AS c
+FULL JOIN (
+    SELECT * FROM room_year AS s WHERE s.portal_id = @portal_id AND s.room_key BETWEEN @first_room AND @last_room
+) AS y ON y.room_key = c.room_key AND y.account_key = c.account_key AND y.year = c.year
+WHERE (c.room_key, c.view_days, c.edit_days, c.manage_days) IS DISTINCT FROM (y.room_key, y.view_days, y.edit_days, y.manage_days)
+ORDER BY 1, 2, 3;
+
+-- name: ListWindowsFrom :many
+-- A chunk of the complete windows from since on, oldest first, with how many
+-- rows are held for each, and whether it reaches into the next one.
+SELECT
+    w.window_from, w.window_to, w.rows,
+    coalesce(lead(w.window_from) OVER (ORDER BY w.window_from) < w.window_to, false)::boolean AS overlaps,
+    (
+        SELECT count(*) FROM audit_event AS e
+        WHERE e.portal_id = @portal_id
+            AND e.occurred_at BETWEEN w.window_from AND w.window_to
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', w.window_from, 'epoch') AND w.window_to
+    ) + (
+        SELECT count(*) FROM quarantine AS q
+        WHERE q.portal_id = @portal_id AND q.window_from >= w.window_from AND q.window_to <= w.window_to
+    ) AS held
+FROM (
+    SELECT * FROM sync_window AS s
+    WHERE s.portal_id = @portal_id AND s.window_from >= @since
+    ORDER BY s.window_from
+    LIMIT @chunk
+) AS w
+ORDER BY w.window_from;
