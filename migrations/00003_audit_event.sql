@@ -37,10 +37,6 @@ CREATE INDEX audit_event_hour ON audit_event (portal_id, date_bin('1 hour', occu
 -- title. Few distinct keys: about 7 bytes an event.
 CREATE INDEX audit_event_context ON audit_event (portal_id, context_key);
 
--- Finds the events of an action, such as the changes of members that no log has
--- explained yet. Few distinct keys: about 7 bytes an event.
-CREATE INDEX audit_event_kind ON audit_event (portal_id, kind_key);
-
 COMMENT ON TABLE audit_event IS 'What a portal''s audit trail listed, each event once';
 COMMENT ON COLUMN audit_event.event_id IS 'The portal''s own id of the event';
 COMMENT ON COLUMN audit_event.occurred_at IS 'When the portal recorded the act, UTC by the portal''s clock; whole seconds on most portals';

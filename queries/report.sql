@@ -10,6 +10,9 @@
 -- list, from groups, and from the group Everyone, which stands for all active
 -- accounts but guests; a person's own right beats that of groups, and the
 -- highest of the groups counts. With only_account, not 0, only_room's one member is read.
+-- A member with as many active days as events are enough is active for certain, which
+-- room_year tells in a glance: of them events is the number of active days and of events on the
+-- edges, and last_active_at may be unknown. With enough = 0 everything is exact.
 WITH grants AS (
     SELECT m.room_key, m.account_key, true AS is_own, m.access, m.is_owner, m.joined_at, m.joined_after
     FROM room_member AS m
@@ -48,6 +51,47 @@ members AS (
         g.room_key, g.account_key, g.is_own DESC,
         array_position(ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2]::smallint[], g.access)
 ),
+active AS (
+    SELECT y.room_key, y.account_key, sum(bit_count(substring(y.days FROM y.skipped + 1 FOR y.seen)))::bigint AS days
+    FROM (
+        SELECT
+            r.room_key, r.account_key,
+            greatest(w.first_day - make_date(r.year, 1, 1), 0) AS skipped,
+            greatest(least(w.last_day - make_date(r.year, 1, 1), 366) - greatest(w.first_day - make_date(r.year, 1, 1), 0), 0) AS seen,
+            CASE WHEN @views::boolean THEN coalesce(r.view_days, B'0'::bit(366)) ELSE B'0'::bit(366) END
+            | CASE WHEN @edits::boolean THEN coalesce(r.edit_days, B'0'::bit(366)) ELSE B'0'::bit(366) END
+            | CASE WHEN @manages::boolean THEN coalesce(r.manage_days, B'0'::bit(366)) ELSE B'0'::bit(366) END AS days
+        FROM (SELECT @first_day::date AS first_day, @last_day::date AS last_day) AS w
+        INNER JOIN room_year AS r
+            ON r.portal_id = @portal_id
+            AND r.year BETWEEN extract(year FROM w.first_day)::smallint AND extract(year FROM w.last_day)::smallint
+        WHERE @enough::bigint > 0
+    ) AS y
+    INNER JOIN members AS m ON m.room_key = y.room_key AND m.account_key = y.account_key
+    GROUP BY y.room_key, y.account_key
+),
+busy AS (
+    SELECT a.room_key, a.account_key, a.days, CASE WHEN a.days >= @enough THEN a.days ELSE 0 END AS sure_days
+    FROM active AS a
+    WHERE a.days > 0
+),
+known_days AS (
+    SELECT d.room_key, d.account_key, d.views, d.edits, d.manages, d.view_last_at, d.edit_last_at, d.manage_last_at
+    FROM room_day AS d
+    WHERE @enough = 0 AND d.portal_id = @portal_id AND d.day >= @first_day::date AND d.day < @last_day::date
+        AND (@only_account::integer = 0 OR d.account_key = @only_account::integer)
+    UNION ALL
+    -- Of members with fewer active days than that, and of unresolved titles, the numbers count.
+    SELECT d.room_key, d.account_key, d.views, d.edits, d.manages, d.view_last_at, d.edit_last_at, d.manage_last_at
+    FROM busy AS a
+    INNER JOIN room_day AS d ON d.portal_id = @portal_id AND d.room_key = a.room_key AND d.account_key = a.account_key
+    WHERE a.days < @enough AND d.day >= @first_day::date AND d.day < @last_day::date
+    UNION ALL
+    SELECT d.room_key, d.account_key, d.views, d.edits, d.manages, d.view_last_at, d.edit_last_at, d.manage_last_at
+    FROM room AS u
+    INNER JOIN room_day AS d ON d.portal_id = u.portal_id AND d.room_key = u.room_key
+    WHERE @enough > 0 AND u.portal_id = @portal_id AND u.is_unresolved AND d.day >= @first_day::date AND d.day < @last_day::date
+),
 acts AS (
     SELECT
         d.room_key, d.account_key,
@@ -59,9 +103,7 @@ acts AS (
             CASE WHEN @edits::boolean THEN d.edit_last_at END,
             CASE WHEN @manages::boolean THEN d.manage_last_at END
         ) AS last_at
-    FROM room_day AS d
-    WHERE d.portal_id = @portal_id AND d.day >= @first_day::date AND d.day < @last_day::date
-        AND (@only_account::integer = 0 OR d.account_key = @only_account::integer)
+    FROM known_days AS d
     UNION ALL
     SELECT e.room_key, e.account_key, 1, e.occurred_at
     FROM audit_event AS e
@@ -107,25 +149,37 @@ today AS (
         AND (@only_account::integer = 0 OR e.account_key = @only_account::integer)
     GROUP BY e.room_key, e.account_key
 ),
-seen_today AS (
-    SELECT t.account_key, max(t.seen_at) AS seen_at FROM today AS t GROUP BY t.account_key
+seen AS (
+    SELECT w.account_key, coalesce(max(t.seen_at), before.last_at) AS last_at
+    FROM (SELECT DISTINCT m.account_key FROM members AS m) AS w
+    LEFT JOIN today AS t ON t.account_key = w.account_key
+    LEFT JOIN LATERAL (
+        SELECT d.last_at
+        FROM account_day AS d
+        WHERE d.portal_id = @portal_id AND d.account_key = w.account_key AND d.day < @until_date::date
+        ORDER BY d.day DESC
+        LIMIT 1
+    ) AS before ON true
+    GROUP BY w.account_key, before.last_at
 )
 SELECT
     r.room_id, a.account_id, a.name, a.email, a.status, a.is_guest, a.registered_at,
     m.access, m.is_owner,
     coalesce(nullif(m.joined_at, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_at,
     coalesce(nullif(m.joined_after, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_after,
-    coalesce(c.events, 0)::bigint AS events,
+    (coalesce(c.events, 0) + coalesce(n.sure_days, 0))::bigint AS events,
     coalesce(x.events, 0)::bigint AS doubtful_events,
     coalesce(greatest(c.last_at, t.active_at, before.active_at), '0001-01-01 00:00:00+00')::timestamptz AS last_active_at,
-    coalesce(greatest(s.seen_at, seen.last_at), '0001-01-01 00:00:00+00')::timestamptz AS last_seen_at
+    coalesce(s.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_seen_at
 FROM members AS m
 INNER JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = m.room_key
 INNER JOIN account AS a ON a.portal_id = @portal_id AND a.account_key = m.account_key
 LEFT JOIN counted AS c ON c.room_key = m.room_key AND c.account_key = m.account_key
 LEFT JOIN doubtful AS x ON x.room_key = m.room_key AND x.account_key = m.account_key
 LEFT JOIN today AS t ON t.room_key = m.room_key AND t.account_key = m.account_key
-LEFT JOIN seen_today AS s ON s.account_key = m.account_key
+LEFT JOIN seen AS s ON s.account_key = m.account_key
+LEFT JOIN busy AS n ON n.room_key = m.room_key AND n.account_key = m.account_key
+-- Only where the window says nothing of it.
 LEFT JOIN LATERAL (
     SELECT greatest(
         CASE WHEN @views::boolean THEN d.view_last_at END,
@@ -133,7 +187,8 @@ LEFT JOIN LATERAL (
         CASE WHEN @manages::boolean THEN d.manage_last_at END
     ) AS active_at
     FROM room_day AS d
-    WHERE d.portal_id = @portal_id AND d.room_key = m.room_key AND d.account_key = m.account_key
+    WHERE c.last_at IS NULL AND n.days IS NULL
+        AND d.portal_id = @portal_id AND d.room_key = m.room_key AND d.account_key = m.account_key
         AND d.day < @until_date::date
         AND (
             @views::boolean AND d.views > 0
@@ -143,13 +198,6 @@ LEFT JOIN LATERAL (
     ORDER BY d.day DESC
     LIMIT 1
 ) AS before ON true
-LEFT JOIN LATERAL (
-    SELECT d.last_at
-    FROM account_day AS d
-    WHERE d.portal_id = @portal_id AND d.account_key = m.account_key AND d.day < @until_date::date
-    ORDER BY d.day DESC
-    LIMIT 1
-) AS seen ON true
 WHERE @only_account::integer = 0 OR m.room_key = @only_room::integer AND m.account_key = @only_account::integer
 ORDER BY r.room_id COLLATE "C", a.account_id COLLATE "C";
 

@@ -56,11 +56,11 @@ type MemberFacts struct {
 	Owner       bool      // of the room
 	JoinedAt    time.Time // zero: before the first list of members, nobody knows when
 	JoinedAfter time.Time // the last moment they are known not to have been a member
-	Events      int64     // counted events in the window
+	Events      int64     // counted events in the window; where enough of them were asked for, those or more
 	// DoubtfulEvents are counted events of theirs in the window that have no
 	// room but a title that this room bore at some time.
 	DoubtfulEvents int64
-	LastActiveAt   time.Time // last counted event in the room before the window's end
+	LastActiveAt   time.Time // last counted event in the room before the window's end; not told of members with enough events
 	LastSeenAt     time.Time // last event of any kind anywhere in the portal before it
 }
 

@@ -302,7 +302,7 @@ func (j judge) CompleteUntil(ctx context.Context) (time.Time, error) {
 
 // Judge implements [remind.Judge].
 func (j judge) Judge(ctx context.Context, w audit.Window) (remind.Judgement, error) {
-	facts, err := j.reader.InactiveFacts(ctx, w, j.query.Activity)
+	facts, err := j.reader.InactiveFacts(ctx, w, j.query.Activity, j.query.MinActivity)
 	if err != nil {
 		return remind.Judgement{}, err
 	}
@@ -342,7 +342,7 @@ func (j judge) Judge(ctx context.Context, w audit.Window) (remind.Judgement, err
 type knownFacts struct{ audit.Facts }
 
 // InactiveFacts implements [report.Reader].
-func (f knownFacts) InactiveFacts(context.Context, audit.Window, audit.Filter) (audit.Facts, error) {
+func (f knownFacts) InactiveFacts(context.Context, audit.Window, audit.Filter, int64) (audit.Facts, error) {
 	return f.Facts, nil
 }
 

@@ -17,8 +17,9 @@ import (
 // Reader reads the facts that a report rests on, those of one call from one
 // state of the warehouse.
 type Reader interface {
-	// InactiveFacts returns all rooms, and all members as of the window's end.
-	InactiveFacts(ctx context.Context, w audit.Window, counted audit.Filter) (audit.Facts, error)
+	// InactiveFacts returns all rooms, and all members as of the window's end. Of members with
+	// enough events it need not tell how many they are nor when the last one was; 0: it must.
+	InactiveFacts(ctx context.Context, w audit.Window, counted audit.Filter, enough int64) (audit.Facts, error)
 	// ActivityFacts returns all rooms, and what everybody did in them.
 	ActivityFacts(ctx context.Context, w audit.Window) (audit.Facts, error)
 }
@@ -77,7 +78,11 @@ func Inactive(ctx context.Context, r Reader, q InactiveQuery) (*InactiveReport, 
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	facts, err := r.InactiveFacts(ctx, q.Window, q.Activity)
+	enough := q.MinActivity
+	if q.All { // the active are listed too, with their numbers
+		enough = 0
+	}
+	facts, err := r.InactiveFacts(ctx, q.Window, q.Activity, enough)
 	if err != nil {
 		return nil, fmt.Errorf("report inactive members: %w", err)
 	}

@@ -35,7 +35,7 @@ type facts struct {
 	byBucket map[audit.MemberKey]audit.BucketFacts
 }
 
-func (f *facts) InactiveFacts(_ context.Context, w audit.Window, counted audit.Filter) (audit.Facts, error) {
+func (f *facts) InactiveFacts(_ context.Context, w audit.Window, counted audit.Filter, _ int64) (audit.Facts, error) {
 	f.window, f.counted = w, counted
 	return f.Facts, nil
 }
@@ -411,7 +411,7 @@ func TestUsage(t *testing.T) {
 
 type broken struct{ err error }
 
-func (b broken) InactiveFacts(context.Context, audit.Window, audit.Filter) (audit.Facts, error) {
+func (b broken) InactiveFacts(context.Context, audit.Window, audit.Filter, int64) (audit.Facts, error) {
 	return audit.Facts{}, b.err
 }
 

@@ -19,7 +19,7 @@ import (
 func explainable(ctx context.Context, t *testing.T, reader *store.Reader, raw []rawEvent) []pair {
 	t.Helper()
 	always := audit.Window{From: now.AddDate(-1, 0, 0), To: now, Zone: time.UTC}
-	facts, err := reader.InactiveFacts(ctx, always, audit.FilterAny)
+	facts, err := reader.InactiveFacts(ctx, always, audit.FilterAny, 0)
 	must(t, err)
 	var pairs []pair
 	doubtful, nobodys := 0, 0

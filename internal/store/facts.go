@@ -30,21 +30,22 @@ func (r *Reader) Coverage(ctx context.Context) (audit.Coverage, error) {
 }
 
 // InactiveFacts reads what a report of inactive members rests on: all rooms,
-// all members as of the window's end, and what they did in the window.
-func (r *Reader) InactiveFacts(ctx context.Context, w audit.Window, filter audit.Filter) (audit.Facts, error) {
+// all members as of the window's end, and what they did in the window. Of members with enough
+// events no more is told than that, which is much quicker; 0 means that all numbers count.
+func (r *Reader) InactiveFacts(ctx context.Context, w audit.Window, filter audit.Filter, enough int64) (audit.Facts, error) {
 	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) error {
-		return inactiveFacts(ctx, q, r.portal, w, filter, facts)
+		return inactiveFacts(ctx, q, r.portal, w, filter, enough, facts)
 	})
 }
 
-func inactiveFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter, facts *audit.Facts) (err error) {
+func inactiveFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter, enough int64, facts *audit.Facts) (err error) {
 	if facts.Rooms, err = roomFacts(ctx, q, p); err != nil {
 		return err
 	}
 	if facts.Exclusions, err = exclusions(ctx, q, p, w.To); err != nil {
 		return err
 	}
-	facts.Members, err = memberFacts(ctx, q, p, w, filter, 0, 0)
+	facts.Members, err = memberFacts(ctx, q, p, w, filter, enough, onlyMember{})
 	return err
 }
 
@@ -179,15 +180,19 @@ func toRoomFacts(r db.Room) audit.RoomFacts {
 	}
 }
 
-// memberFacts reads all members or, if keys are given, the one of a room.
-func memberFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter, onlyRoom, onlyAccount int32) ([]audit.MemberFacts, error) {
+// onlyMember narrows facts to one member of one room; zero: to nobody.
+type onlyMember struct{ room, account int32 }
+
+func memberFacts(
+	ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter, enough int64, only onlyMember,
+) ([]audit.MemberFacts, error) {
 	head, days, tail := w.Parts()
 	arg := db.ListMemberActivityParams{
-		PortalID: p.ID, Everyone: audit.GroupEveryone,
+		PortalID: p.ID, Everyone: audit.GroupEveryone, Enough: enough,
 		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
 		Until: w.To, UntilDay: w.To.UTC().Truncate(24 * time.Hour), UntilDate: w.To.UTC().Truncate(24 * time.Hour), FirstDay: days.From, LastDay: days.To,
 		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To, Classes: countedClasses(filter),
-		OnlyRoom: onlyRoom, OnlyAccount: onlyAccount,
+		OnlyRoom: only.room, OnlyAccount: only.account,
 	}
 	rows, err := q.ListMemberActivity(ctx, arg)
 	if err != nil {

@@ -17,7 +17,7 @@ func (r *Reader) BucketFacts(
 ) ([]audit.BucketFacts, error) {
 	var found []audit.BucketFacts
 	_, err := r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) error {
-		if err := inactiveFacts(ctx, q, r.portal, w, filter, facts); err != nil {
+		if err := inactiveFacts(ctx, q, r.portal, w, filter, 0, facts); err != nil {
 			return err
 		}
 		members, err := shown(*facts)

@@ -33,7 +33,7 @@ func ignore(time.Time) {}
 // TestVerify: whatever is wrong is found, repaired, and then is what it was before.
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	reader, raw, url := warehouse(t, 8)
+	reader, raw, url := warehouse(t, now, 8)
 	st := open(t, url)
 	conn := connect(t, url)
 	portals, err := st.Portals(t.Context())
@@ -120,7 +120,7 @@ func repair(t *testing.T, st *store.Store, portal store.Portal) audit.Verificati
 // What they are counted in goes too.
 func TestVerifyRows(t *testing.T) {
 	t.Parallel()
-	reader, raw, url := warehouse(t, 30)
+	reader, raw, url := warehouse(t, now, 30)
 	st := open(t, url)
 	conn := connect(t, url)
 	portals, err := st.Portals(t.Context())
@@ -166,7 +166,7 @@ func TestVerifyRows(t *testing.T) {
 // TestVerifyReferences: what an event names and is not there cannot be made again.
 func TestVerifyReferences(t *testing.T) {
 	t.Parallel()
-	reader, _, url := warehouse(t, 8)
+	reader, _, url := warehouse(t, now, 8)
 	st := open(t, url)
 	portals, err := st.Portals(t.Context())
 	must(t, err)
