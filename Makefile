@@ -44,8 +44,12 @@ simulate: go $(if $(ROOMPULSE_TEST_DATABASE_URL),,postgres) ## play random porta
 	ROOMPULSE_SIMULATE_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 0 -run '^TestSimulate' $(TESTFLAGS) ./internal/...
 
 .PHONY: bench
-bench: go $(if $(ROOMPULSE_TEST_DATABASE_URL),,postgres) ## run the benchmarks
+bench: go $(if $(ROOMPULSE_TEST_DATABASE_URL),,postgres) ## run the benchmarks; make bench EVENTS=10000000: compare reports over so many events with DuckDB
+ifdef EVENTS
+	$(GO) -C internal/bench run . -events $(EVENTS) $(if $(DAYS),-days $(DAYS))
+else
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m $(TESTFLAGS) ./...
+endif
 
 .PHONY: generate
 generate: go ## write db/ anew from migrations/ and queries/
@@ -63,6 +67,7 @@ lint: go ## run the linters, formatting included
 generated: go ## fail if db/, go.mod or go.sum are not what their sources make
 	@$(GO) mod tidy -diff || { echo "go.mod or go.sum is not tidy; run: go mod tidy" >&2; exit 1; }
 	@$(GO) -C internal/tools/lint mod tidy -diff || { echo "run: go -C internal/tools/lint mod tidy" >&2; exit 1; }
+	@$(GO) -C internal/bench mod tidy -diff || { echo "run: go -C internal/bench mod tidy" >&2; exit 1; }
 	GO='$(GO)' internal/tools/generate-db.sh --check
 
 .PHONY: postgres
