@@ -291,8 +291,10 @@ func TestAskedOnceMore(t *testing.T) {
 			[]string{"chloe.marin@example.org", "dana@partner.example", "boris.lind@example.org"},
 		},
 		"active": {
-			"UPDATE room_day SET day = '2026-06-28', edit_first_at = '2026-06-28T10:00Z', edit_last_at = '2026-06-28T10:00Z' FROM account AS a " +
-				"WHERE a.account_id = 'user-chloe' AND room_day.account_key = a.account_key AND edits > 0",
+			"WITH moved AS (UPDATE room_day SET day = '2026-06-28', edit_first_at = '2026-06-28T10:00Z', edit_last_at = '2026-06-28T10:00Z' " +
+				"FROM account AS a WHERE a.account_id = 'user-chloe' AND room_day.account_key = a.account_key AND edits > 0 RETURNING room_day.*) " +
+				"UPDATE room_year AS y SET edit_days = set_bit(y.edit_days, 178, 1) FROM moved AS m " +
+				"WHERE y.year = 2026 AND y.room_key = m.room_key AND y.account_key = m.account_key",
 			[]string{"dana@partner.example", "boris.lind@example.org"},
 		},
 		"data that went missing": {

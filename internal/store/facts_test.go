@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"testing"
@@ -37,6 +38,14 @@ func warehouse(t *testing.T, now time.Time, days int) (*store.Reader, []rawEvent
 	room := portal.At(midnight.Add(-time.Hour), portal.Owner()).CreateRoom(world.RoomSpec{Title: "At midnight"})
 	portal.At(midnight, portal.Owner()).Upload(room.Folder, "a.txt")
 	portal.At(midnight, portal.Owner()).DownloadFolder(room.Folder)
+	for i := range 2 { // one title, no logs, and the files are gone: nobody can tell the rooms apart
+		at := midnight.Add(time.Duration(i-4) * time.Hour)
+		twin := portal.At(at, portal.Owner()).CreateRoom(world.RoomSpec{Title: "Twin", ID: fmt.Sprintf("sbox-%d", 90+i)})
+		for j := range 3 {
+			by := portal.At(at.Add(time.Duration(j+1)*17*time.Minute), portal.Owner())
+			by.DeleteFile(by.Upload(twin.Folder, "b.txt"))
+		}
+	}
 	server := httptest.NewServer(demoportal.New(portal, demoportal.Options{Now: func() time.Time { return now }}))
 	t.Cleanup(server.Close)
 	client, err := docspace.New(docspace.Config{Host: server.URL, Key: demoportal.DefaultKey})
