@@ -391,16 +391,28 @@ func (q *Queries) ListTwinned(ctx context.Context, arg ListTwinnedParams) ([]int
 
 const listTwins = `-- name: ListTwins :many
 SELECT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, tk.action_id
-FROM (SELECT unnest($1::bigint[]) AS event_id OFFSET 0) AS w
-INNER JOIN audit_event AS m ON m.portal_id = $2 AND m.event_id = w.event_id
-INNER JOIN kind AS mk ON mk.portal_id = m.portal_id AND mk.kind_key = m.kind_key
-INNER JOIN entry_event AS o ON o.portal_id = m.portal_id AND o.is_folder AND o.entry_id = split_part(m.target, ',', 2)
-INNER JOIN audit_event AS t
-    ON t.portal_id = o.portal_id AND t.event_id = o.event_id
-    AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
-    AND t.event_id <> m.event_id
-INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
-WHERE t.room_source = 5
+FROM (SELECT unnest($1::bigint[]) AS event_id) AS w
+CROSS JOIN LATERAL (
+    SELECT e.event_id, e.occurred_at, e.account_key, e.kind_key, e.target
+    FROM audit_event AS e
+    WHERE e.portal_id = $2 AND e.event_id = w.event_id
+    OFFSET 0
+) AS m
+CROSS JOIN LATERAL (
+    SELECT o.event_id
+    FROM entry_event AS o
+    WHERE o.portal_id = $2 AND o.is_folder AND o.entry_id = split_part(m.target, ',', 2) AND o.event_id <> m.event_id
+    OFFSET 0
+) AS n
+CROSS JOIN LATERAL (
+    SELECT e.event_id, e.occurred_at, e.portal_id, e.run_id, e.account_key, e.kind_key, e.client_key, e.page_key, e.context_key, e.room_key, e.class, e.room_source, e.target, e.description, e.actor_name, e.extra
+    FROM audit_event AS e
+    WHERE e.portal_id = $2 AND e.event_id = n.event_id
+    OFFSET 0
+) AS t
+INNER JOIN kind AS mk ON mk.portal_id = $2 AND mk.kind_key = m.kind_key
+INNER JOIN kind AS tk ON tk.portal_id = $2 AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
+WHERE t.room_source = 5 AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
 ORDER BY t.event_id
 `
 
@@ -419,7 +431,9 @@ type ListTwinsRow struct {
 	ActionID   int32
 }
 
-// The events of the same moves and copies as the given ones that were placed by their number.
+// The events of the same moves and copies as the given ones that were placed by
+// their number. The lateral queries keep the planner to the primary keys: there
+// are few of all these, and it takes them for many.
 func (q *Queries) ListTwins(ctx context.Context, arg ListTwinsParams) ([]ListTwinsRow, error) {
 	rows, err := q.db.Query(ctx, listTwins, arg.EventIDs, arg.PortalID)
 	if err != nil {

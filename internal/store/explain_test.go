@@ -18,7 +18,7 @@ import (
 // who did something.
 func explainable(ctx context.Context, t *testing.T, reader *store.Reader, raw []rawEvent) []pair {
 	t.Helper()
-	always := audit.Window{From: now.AddDate(-1, 0, 0), To: now, Zone: time.UTC}
+	always := audit.Window{From: newYear.AddDate(-1, 0, 0), To: newYear, Zone: time.UTC}
 	facts, err := reader.InactiveFacts(ctx, always, audit.FilterAny, 0)
 	must(t, err)
 	var pairs []pair

@@ -21,8 +21,10 @@ func blocksRead(t *testing.T, conn *pgx.Conn, f func()) int {
 	t.Helper()
 	count := func() (blocks int) {
 		t.Helper()
-		// The end of a session makes its numbers known.
-		_, err := conn.Exec(t.Context(), `
+		// Sessions tell their numbers now and then: this one is made to, others do at their end.
+		_, err := conn.Exec(t.Context(), "SELECT pg_stat_force_next_flush()")
+		must(t, err)
+		_, err = conn.Exec(t.Context(), `
 			SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`)
 		must(t, err)
