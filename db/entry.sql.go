@@ -156,7 +156,9 @@ func (q *Queries) ListEntriesToAsk(ctx context.Context, arg ListEntriesToAskPara
 }
 
 const listEntrySightings = `-- name: ListEntrySightings :many
-SELECT s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(r.room_id, '')::text AS room_id
+SELECT
+    s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(r.room_id, '')::text AS room_id,
+    (r.log_refused_at IS NOT NULL AND NOT r.is_third_party)::boolean AS has_no_log
 FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
 INNER JOIN entry_sighting AS s ON s.portal_id = $3 AND s.is_folder = w.is_folder AND s.entry_id = w.entry_id
 LEFT JOIN room AS r ON r.portal_id = s.portal_id AND r.room_key = s.room_key
@@ -175,9 +177,11 @@ type ListEntrySightingsRow struct {
 	SeenAt   time.Time
 	RoomKey  int32
 	RoomID   string
+	HasNoLog bool
 }
 
-// Where the given files and folders were seen, by time; an empty room_id is no room.
+// Where the given files and folders were seen, by time; an empty room_id is no
+// room. has_no_log says that the portal refuses the room's log, so that nobody knows when they came.
 func (q *Queries) ListEntrySightings(ctx context.Context, arg ListEntrySightingsParams) ([]ListEntrySightingsRow, error) {
 	rows, err := q.db.Query(ctx, listEntrySightings, arg.Folders, arg.EntryIDs, arg.PortalID)
 	if err != nil {
@@ -193,6 +197,7 @@ func (q *Queries) ListEntrySightings(ctx context.Context, arg ListEntrySightings
 			&i.SeenAt,
 			&i.RoomKey,
 			&i.RoomID,
+			&i.HasNoLog,
 		); err != nil {
 			return nil, err
 		}

@@ -94,6 +94,22 @@ func (q *Queries) AddRooms(ctx context.Context, arg AddRoomsParams) ([]AddRoomsR
 	return items, nil
 }
 
+const hasRefusedLog = `-- name: HasRefusedLog :one
+SELECT (log_refused_at IS NOT NULL)::boolean AS is_refused FROM room WHERE portal_id = $1 AND room_key = $2
+`
+
+type HasRefusedLogParams struct {
+	PortalID int32
+	RoomKey  int32
+}
+
+func (q *Queries) HasRefusedLog(ctx context.Context, arg HasRefusedLogParams) (bool, error) {
+	row := q.db.QueryRow(ctx, hasRefusedLog, arg.PortalID, arg.RoomKey)
+	var is_refused bool
+	err := row.Scan(&is_refused)
+	return is_refused, err
+}
+
 const listRoomRenames = `-- name: ListRoomRenames :many
 SELECT r.room_id, rr.event_id, rr.renamed_at, rr.old_title
 FROM room_rename AS rr

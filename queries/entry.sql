@@ -69,8 +69,11 @@ INNER JOIN moves AS m
 ORDER BY m.event_id;
 
 -- name: ListEntrySightings :many
--- Where the given files and folders were seen, by time; an empty room_id is no room.
-SELECT s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(r.room_id, '')::text AS room_id
+-- Where the given files and folders were seen, by time; an empty room_id is no
+-- room. has_no_log says that the portal refuses the room's log, so that nobody knows when they came.
+SELECT
+    s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(r.room_id, '')::text AS room_id,
+    (r.log_refused_at IS NOT NULL AND NOT r.is_third_party)::boolean AS has_no_log
 FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
 INNER JOIN entry_sighting AS s ON s.portal_id = @portal_id AND s.is_folder = w.is_folder AND s.entry_id = w.entry_id
 LEFT JOIN room AS r ON r.portal_id = s.portal_id AND r.room_key = s.room_key

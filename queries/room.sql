@@ -97,6 +97,9 @@ SET log_from = CASE
     log_refused_at = NULL
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
+-- name: HasRefusedLog :one
+SELECT (log_refused_at IS NOT NULL)::boolean AS is_refused FROM room WHERE portal_id = @portal_id AND room_key = @room_key;
+
 -- name: SetRoomLogRefused :exec
 UPDATE room
 SET log_refused_at = @refused_at::timestamptz, log_wanted_from = NULL

@@ -112,20 +112,12 @@ func (r *Rooms) isShared(title string, at time.Time) bool {
 // NoteEntry notes in entries, by event id, the file or folder whose whereabouts
 // may tell the event's room: which of several rooms of one title is meant, or where a move went.
 func (r *Rooms) NoteEntry(entries map[int64]Entry, a Answer, e audit.Event) {
-	var entry Entry
-	var ok bool
-	switch a.Source {
-	case SourceUnplacedMove:
-		entry, ok = DestinationOf(e)
-	case SourceEntry, SourceEntryNearby:
-		entry, ok = EntryOf(e)
-	case SourceUnresolved:
-		if r.isShared(a.RoomID, e.At) {
-			entry, ok = EntryOf(e)
-		}
-	}
-	if ok {
+	ofEntry := a.Source == SourceEntry || a.Source == SourceEntryNearby || a.Unresolved() && r.isShared(a.RoomID, e.At)
+	if entry, ok := EntryOf(e); ok && ofEntry {
 		entries[e.ID] = entry
+	}
+	if folder, ok := DestinationOf(e); ok && a.Source == SourceUnplacedMove {
+		entries[e.ID] = folder
 	}
 }
 

@@ -37,9 +37,11 @@ type harness struct {
 	server *httptest.Server
 	portal *demoportal.Portal
 	client *docspace.Client
-	store  *store.Store
-	conn   *pgx.Conn // to look behind the store's back
-	owner  string
+	// log changes what the portal's logs of rooms answer, nil if it does not.
+	log   func(audit.LogPage, error) (audit.LogPage, error)
+	store *store.Store
+	conn  *pgx.Conn // to look behind the store's back
+	owner string
 }
 
 func newHarness(t *testing.T, w *world.World, now time.Time) *harness {
@@ -88,7 +90,21 @@ func (h *harness) sync(t *testing.T, options ingest.Options) (audit.RunResult, e
 	w, err := h.store.OpenWriter(t.Context(), h.client.BaseURL(), func(context.Context) (string, error) { return h.owner, nil }, h.now)
 	must(t, err)
 	defer w.Close()
-	return ingest.New(h.client, w, options).Run(t.Context())
+	var source ingest.Source = h.client
+	if h.log != nil {
+		source = &otherLogs{h.client, h.log}
+	}
+	return ingest.New(source, w, options).Run(t.Context())
+}
+
+// otherLogs is a portal whose logs of rooms are not what DocSpace's are.
+type otherLogs struct {
+	*docspace.Client
+	change func(audit.LogPage, error) (audit.LogPage, error)
+}
+
+func (o *otherLogs) RoomLog(ctx context.Context, id string, from, to time.Time, start, count int) (audit.LogPage, error) {
+	return o.change(o.Client.RoomLog(ctx, id, from, to, start, count))
 }
 
 func (h *harness) mustSync(t *testing.T) audit.RunResult {

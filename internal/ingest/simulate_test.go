@@ -20,12 +20,12 @@ import (
 	"roompulse/internal/ingest"
 )
 
-// simulatedSeeds is how many histories TestSimulate plays.
-func simulatedSeeds(t *testing.T) uint64 {
+// simulatedSeeds is how many histories a simulation plays, usually or on request.
+func simulatedSeeds(t *testing.T, usually uint64) uint64 {
 	t.Helper()
 	text := os.Getenv("ROOMPULSE_SIMULATE_SEEDS")
 	if text == "" {
-		return 30
+		return usually
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	must(t, err)
@@ -42,7 +42,7 @@ func simulatedSeeds(t *testing.T) uint64 {
 // replays: go test -run TestSimulate/seed=N$ ./internal/ingest
 func TestSimulate(t *testing.T) {
 	t.Parallel()
-	for seed := range simulatedSeeds(t) {
+	for seed := range simulatedSeeds(t, 30) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			newSimulation(t, rand.New(rand.NewPCG(seed, 0))).play(t)

@@ -123,7 +123,8 @@ func TestSpans(t *testing.T) {
 			spans{span(300, 0, 300, 300, none)},
 		},
 		{
-			"removed and added in one second, nothing before", []membership.Sighting{saw(300, 298, 0, editor)},
+			"removed and added in one second, nothing before",
+			[]membership.Sighting{saw(300, 298, 0, editor)},
 			[]membership.Change{{At: at(200), EventID: 1, Act: membership.Added}, {At: at(200), EventID: 2, Act: membership.Removed}},
 			spans{span(0, 200, 0, 0, editor), span(200, 0, 200, 200, editor)},
 		},

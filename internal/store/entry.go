@@ -45,6 +45,9 @@ func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Ev
 	last := map[attribution.Entry]db.ListEntrySightingsRow{}
 	for _, row := range rows {
 		entry := attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
+		if _, met := last[entry]; !met && row.HasNoLog { // nobody knows when it came
+			sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC().Add(-time.Microsecond)})
+		}
 		sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC(), RoomID: row.RoomID})
 		last[entry] = row
 	}
@@ -52,7 +55,8 @@ func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Ev
 }
 
 // addDepartures adds to the sightings of each entry that a folder has left the
-// room since in which it was seen last: the entry may have gone with it.
+// room since in which it was seen last: the entry may have gone with it. If the
+// room's log is refused, it may have gone at any time.
 func (w *Writer) addDepartures(
 	ctx context.Context, q *db.Queries, sightings map[attribution.Entry][]attribution.Sighting, last map[attribution.Entry]db.ListEntrySightingsRow,
 ) error {
@@ -73,6 +77,9 @@ func (w *Writer) addDepartures(
 		departures[row.RoomKey] = append(departures[row.RoomKey], row.SeenAt.UTC())
 	}
 	for entry, row := range last {
+		if row.HasNoLog {
+			sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC().Add(time.Microsecond)})
+		}
 		for _, at := range departures[row.RoomKey] {
 			if at.After(row.SeenAt) {
 				sightings[entry] = append(sightings[entry], attribution.Sighting{At: at})

@@ -71,6 +71,15 @@ func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []a
 // SetLogRead records that the room's log has been read for the span.
 func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span) error {
 	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
+		refused, err := q.HasRefusedLog(ctx, db.HasRefusedLogParams{PortalID: w.Portal.ID, RoomKey: key})
+		if err != nil {
+			return fmt.Errorf("read whether it was refused: %w", err)
+		}
+		if refused { // now it tells when files came
+			if err := q.SetRoomEntriesStale(ctx, db.SetRoomEntriesStaleParams{PortalID: w.Portal.ID, RoomKey: key}); err != nil {
+				return fmt.Errorf("note what it may tell: %w", err)
+			}
+		}
 		return q.SetRoomLog(ctx, db.SetRoomLogParams{PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To})
 	})
 	if err != nil {

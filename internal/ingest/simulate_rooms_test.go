@@ -3,52 +3,84 @@ package ingest_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
+	"roompulse/internal/audit"
 	"roompulse/internal/demoportal/world"
 	"roompulse/internal/ingest"
 )
 
-// TestTruth plays random portals in which much is hard to attribute: rooms that
+// TestSimulateRooms plays random portals in which much is hard to attribute: rooms that
 // share titles and change them, files that move between them and from and to people's own documents,
 // deleted files and rooms, rooms without a log, groups, copies. Syncs come in
 // between. In the end every event that the portal lets anybody attribute must be
 // in its room and none in a wrong one, and members must be known as of any moment.
-// A failing seed replays exactly: go test -run TestTruth/seed=N ./internal/ingest
-func TestTruth(t *testing.T) {
+// A failing seed replays exactly: go test -run TestSimulateRooms/seed=N ./internal/ingest
+func TestSimulateRooms(t *testing.T) {
 	t.Parallel()
-	seeds := uint64(20)
-	if text := os.Getenv("ROOMPULSE_TRUTH_SEEDS"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 32)
-		must(t, err)
-		seeds = n
-	}
-	for seed := range seeds {
+	for seed := range simulatedSeeds(t, 20) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 1))
-			begin := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
-			s := newStage(rng, begin)
-			h := newHarness(t, s.world, begin)
-			firstSync := begin.Add(time.Duration(rng.IntN(10*24)) * time.Hour)
-			for days := range 14 {
-				s.playUntil(begin.AddDate(0, 0, days+1))
-				if h.now = s.now; h.now.After(firstSync) && rng.IntN(3) > 0 {
-					h.mustSync(t)
-				}
-			}
-			for range 6 { // logs that nothing calls for are read bit by bit
-				h.now = h.now.Add(25 * time.Hour)
-				h.mustSync(t)
-			}
+			s := newStage(rng, time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+			h := newHarness(t, s.world, s.now)
+			s.perform(t, h)
 			h.checkTruthBy(t, world.ByTarget|world.ByTitle|world.ByLog|world.ByEntry, year(2000), year(2100))
 			h.checkRollups(t)
-			h.checkMembers(t, s, rng, begin)
+			h.checkMembers(t, s)
 			h.checkOrder(t)
 		})
+	}
+}
+
+// TestSimulateRoomsWithoutLogs is the same with a portal that refuses all logs
+// of rooms, and with one older than DocSpace 3.6, whose logs have no ids.
+func TestSimulateRoomsWithoutLogs(t *testing.T) {
+	t.Parallel()
+	for seed := range simulatedSeeds(t, 4) {
+		for name, log := range map[string]func(audit.LogPage, error) (audit.LogPage, error){
+			"refused": func(audit.LogPage, error) (audit.LogPage, error) { return audit.LogPage{}, audit.ErrNotReadable },
+			"old": func(page audit.LogPage, err error) (audit.LogPage, error) {
+				for i := range page.Entries {
+					page.Entries[i].EventID = 0
+				}
+				return page, err
+			},
+		} {
+			t.Run(fmt.Sprintf("%s/seed=%d", name, seed), func(t *testing.T) {
+				t.Parallel()
+				rng := rand.New(rand.NewPCG(seed, 2))
+				s := newStage(rng, time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+				h := newHarness(t, s.world, s.now)
+				h.log = log
+				s.perform(t, h)
+				ways := world.ByTarget | world.ByTitle
+				if name == "old" { // logs tell where files were
+					ways |= world.ByEntry
+					h.checkMembers(t, s)
+				}
+				h.checkTruthBy(t, ways, year(2000), year(2100))
+				h.checkRollups(t)
+			})
+		}
+	}
+}
+
+// perform plays two weeks with syncs in between, and then some days without.
+func (s *stage) perform(t *testing.T, h *harness) {
+	t.Helper()
+	s.begin = s.now
+	firstSync := s.begin.Add(time.Duration(s.rng.IntN(10*24)) * time.Hour)
+	for days := range 14 {
+		s.playUntil(s.begin.AddDate(0, 0, days+1))
+		if h.now = s.now; h.now.After(firstSync) && s.rng.IntN(3) > 0 {
+			h.mustSync(t)
+		}
+	}
+	for range 6 { // logs that nothing calls for are read bit by bit
+		h.now = h.now.Add(25 * time.Hour)
+		h.mustSync(t)
 	}
 }
 
@@ -56,6 +88,7 @@ func TestTruth(t *testing.T) {
 type stage struct {
 	world  *world.World
 	rng    *rand.Rand
+	begin  time.Time
 	now    time.Time
 	people []*world.Account
 	groups []*world.Group
@@ -262,7 +295,7 @@ func (s *stage) changeMembers() {
 }
 
 // checkMembers compares who had a right of their own, and which groups had one, at random moments.
-func (h *harness) checkMembers(t *testing.T, s *stage, rng *rand.Rand, begin time.Time) {
+func (h *harness) checkMembers(t *testing.T, s *stage) {
 	t.Helper()
 	truth := h.world.Truth(h.now)
 	var firstList time.Time
@@ -273,7 +306,7 @@ func (h *harness) checkMembers(t *testing.T, s *stage, rng *rand.Rand, begin tim
 		}
 		moments := []time.Time{h.now.Add(-time.Hour)}
 		for range 20 {
-			moments = append(moments, begin.Add(time.Duration(rng.Int64N(int64(s.now.Sub(begin))))))
+			moments = append(moments, s.begin.Add(time.Duration(s.rng.Int64N(int64(s.now.Sub(s.begin))))))
 		}
 		for _, at := range moments {
 			want := map[string]int16{}
