@@ -81,12 +81,13 @@ var accessOrder = []Access{
 	AccessCustomFilter, AccessReviewer, AccessCommenter, AccessViewer,
 }
 
-// String returns the name of the right as DocSpace's English pages show it.
+// String returns the name of the right as DocSpace's English pages show it, and
+// Unknown for AccessNone: somebody was a member, but no list ever said with which right.
 func (a Access) String() string {
 	if name, ok := accessNames[a]; ok {
 		return name
 	}
-	return "None"
+	return "Unknown"
 }
 
 // Rank orders rights: the lower, the more a member may do.
