@@ -67,7 +67,6 @@ lint: go ## run the linters, formatting included
 generated: go ## fail if db/, go.mod or go.sum are not what their sources make
 	@$(GO) mod tidy -diff || { echo "go.mod or go.sum is not tidy; run: go mod tidy" >&2; exit 1; }
 	@$(GO) -C internal/tools/lint mod tidy -diff || { echo "run: go -C internal/tools/lint mod tidy" >&2; exit 1; }
-	@$(GO) -C internal/bench mod tidy -diff || { echo "run: go -C internal/bench mod tidy" >&2; exit 1; }
 	GO='$(GO)' internal/tools/generate-db.sh --check
 
 .PHONY: postgres
