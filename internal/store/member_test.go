@@ -177,3 +177,34 @@ func TestMembersDatedByLog(t *testing.T) {
 	})
 	r.want(t, day(-85), map[string]member{"boss": {access: audit.AccessOwner}})
 }
+
+// TestMembersOfAGivenRoom: both the new owner and the former one have their
+// rights since the moment that the log tells, whether lists or log came first.
+func TestMembersOfAGivenRoom(t *testing.T) {
+	t.Parallel()
+	for _, logFirst := range []bool{false, true} {
+		r := newRoster(t)
+		given := func() {
+			_, _, err := r.writer.ApplyLog(t.Context(), room, []audit.LogEntry{
+				{EventID: 1, At: day(-7), ActionID: audit.ActionRoomChangeOwner, ActorID: "boss", AccountID: "ann"},
+				{EventID: 2, At: day(-6), ActionID: audit.ActionRoomRemoveUser, ActorID: "ann", AccountID: "bob"},
+			}, false)
+			must(t, err)
+		}
+		r.list(t, day(-9), person("boss", audit.AccessOwner), person("ann", audit.AccessEditor), person("bob", audit.AccessEditor))
+		if logFirst {
+			given()
+		}
+		r.list(t, day(-5), person("ann", audit.AccessOwner), person("boss", audit.AccessRoomManager))
+		if !logFirst {
+			given()
+		}
+		editor := member{access: audit.AccessEditor}
+		r.want(t, day(-8), map[string]member{"boss": {access: audit.AccessOwner}, "ann": editor, "bob": editor})
+		now := map[string]member{"boss": {access: audit.AccessRoomManager}, "ann": {access: audit.AccessOwner}, "bob": editor}
+		r.want(t, day(-7), now)
+		delete(now, "bob")
+		r.want(t, day(-6), now)
+		r.want(t, day(-4), now)
+	}
+}
