@@ -36,10 +36,10 @@ func (q *Queries) AddEntryEvents(ctx context.Context, arg AddEntryEventsParams) 
 
 const addEntrySightings = `-- name: AddEntrySightings :exec
 WITH fresh AS (
-    INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key)
+    INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id)
     SELECT
         $1::integer, unnest($2::boolean[]), unnest($3::text[]),
-        unnest($4::timestamptz[]), unnest($5::integer[])
+        unnest($4::timestamptz[]), unnest($5::integer[]), nullif(unnest($6::text[]), '')
     ON CONFLICT DO NOTHING
     RETURNING portal_id, is_folder, entry_id
 )
@@ -50,14 +50,16 @@ ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true
 `
 
 type AddEntrySightingsParams struct {
-	PortalID int32
-	Folders  []bool
-	EntryIDs []string
-	SeenAt   []time.Time
-	RoomKeys []int32
+	PortalID  int32
+	Folders   []bool
+	EntryIDs  []string
+	SeenAt    []time.Time
+	RoomKeys  []int32
+	ParentIDs []string
 }
 
-// Notes where files and folders were, and that their events are to be judged again.
+// Notes where files and folders were, and that their events are to be judged
+// again. An empty parent_id is none.
 func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsParams) error {
 	_, err := q.db.Exec(ctx, addEntrySightings,
 		arg.PortalID,
@@ -65,17 +67,18 @@ func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsPa
 		arg.EntryIDs,
 		arg.SeenAt,
 		arg.RoomKeys,
+		arg.ParentIDs,
 	)
 	return err
 }
 
 const listDepartures = `-- name: ListDepartures :many
-SELECT DISTINCT s.room_key, s.seen_at
+SELECT s.room_key, s.entry_id, s.seen_at
 FROM entry_sighting AS s
 INNER JOIN entry_sighting AS o
     ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key = 0
 WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[])
-ORDER BY s.room_key, s.seen_at
+ORDER BY s.room_key, s.seen_at, s.entry_id
 `
 
 type ListDeparturesParams struct {
@@ -85,6 +88,7 @@ type ListDeparturesParams struct {
 
 type ListDeparturesRow struct {
 	RoomKey int32
+	EntryID string
 	SeenAt  time.Time
 }
 
@@ -99,7 +103,7 @@ func (q *Queries) ListDepartures(ctx context.Context, arg ListDeparturesParams) 
 	items := []ListDeparturesRow{}
 	for rows.Next() {
 		var i ListDeparturesRow
-		if err := rows.Scan(&i.RoomKey, &i.SeenAt); err != nil {
+		if err := rows.Scan(&i.RoomKey, &i.EntryID, &i.SeenAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -157,7 +161,8 @@ func (q *Queries) ListEntriesToAsk(ctx context.Context, arg ListEntriesToAskPara
 
 const listEntrySightings = `-- name: ListEntrySightings :many
 SELECT
-    s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(r.room_id, '')::text AS room_id,
+    s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
+    coalesce(r.room_id, '')::text AS room_id,
     (r.log_refused_at IS NOT NULL AND NOT r.is_third_party)::boolean AS has_no_log
 FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
 INNER JOIN entry_sighting AS s ON s.portal_id = $3 AND s.is_folder = w.is_folder AND s.entry_id = w.entry_id
@@ -176,6 +181,7 @@ type ListEntrySightingsRow struct {
 	EntryID  string
 	SeenAt   time.Time
 	RoomKey  int32
+	ParentID string
 	RoomID   string
 	HasNoLog bool
 }
@@ -196,6 +202,7 @@ func (q *Queries) ListEntrySightings(ctx context.Context, arg ListEntrySightings
 			&i.EntryID,
 			&i.SeenAt,
 			&i.RoomKey,
+			&i.ParentID,
 			&i.RoomID,
 			&i.HasNoLog,
 		); err != nil {
@@ -301,6 +308,44 @@ func (q *Queries) ListFolderMoves(ctx context.Context, arg ListFolderMovesParams
 			return nil, err
 		}
 		items = append(items, seen_at)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listFolderParents = `-- name: ListFolderParents :many
+SELECT DISTINCT ON (s.entry_id) s.entry_id, coalesce(s.parent_id, '')::text AS parent_id
+FROM entry_sighting AS s
+WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[])
+ORDER BY s.entry_id, s.seen_at DESC
+`
+
+type ListFolderParentsParams struct {
+	PortalID int32
+	RoomKeys []int32
+}
+
+type ListFolderParentsRow struct {
+	EntryID  string
+	ParentID string
+}
+
+// In which folders the folders of rooms lay when they were last seen; empty if nobody said.
+func (q *Queries) ListFolderParents(ctx context.Context, arg ListFolderParentsParams) ([]ListFolderParentsRow, error) {
+	rows, err := q.db.Query(ctx, listFolderParents, arg.PortalID, arg.RoomKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListFolderParentsRow{}
+	for rows.Next() {
+		var i ListFolderParentsRow
+		if err := rows.Scan(&i.EntryID, &i.ParentID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -220,6 +220,7 @@ CREATE TABLE entry_sighting (
     entry_id   text NOT NULL,
     seen_at    timestamptz NOT NULL,
     room_key   integer NOT NULL,
+    parent_id  text,
     PRIMARY KEY (portal_id, is_folder, entry_id, seen_at, room_key)
 );
 
@@ -229,6 +230,7 @@ COMMENT ON COLUMN entry_sighting.is_folder IS 'As in entry';
 COMMENT ON COLUMN entry_sighting.entry_id IS 'The portal''s own id of the file or folder';
 COMMENT ON COLUMN entry_sighting.seen_at IS 'Portal time, UTC';
 COMMENT ON COLUMN entry_sighting.room_key IS 'Room; 0: none, or one that is not known';
+COMMENT ON COLUMN entry_sighting.parent_id IS 'Folder that it lay in, the room itself or one below; null if nobody said';
 
 CREATE TABLE people_group (
     portal_id   integer NOT NULL,

@@ -24,12 +24,13 @@ VALUES (@portal_id, @is_folder, @entry_id, @asked_at::timestamptz, @is_gone)
 ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET asked_at = excluded.asked_at, is_gone = excluded.is_gone;
 
 -- name: AddEntrySightings :exec
--- Notes where files and folders were, and that their events are to be judged again.
+-- Notes where files and folders were, and that their events are to be judged
+-- again. An empty parent_id is none.
 WITH fresh AS (
-    INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key)
+    INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id)
     SELECT
         @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]),
-        unnest(@seen_at::timestamptz[]), unnest(@room_keys::integer[])
+        unnest(@seen_at::timestamptz[]), unnest(@room_keys::integer[]), nullif(unnest(@parent_ids::text[]), '')
     ON CONFLICT DO NOTHING
     RETURNING portal_id, is_folder, entry_id
 )
@@ -72,7 +73,8 @@ ORDER BY m.event_id;
 -- Where the given files and folders were seen, by time; an empty room_id is no
 -- room. has_no_log says that the portal refuses the room's log, so that nobody knows when they came.
 SELECT
-    s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(r.room_id, '')::text AS room_id,
+    s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
+    coalesce(r.room_id, '')::text AS room_id,
     (r.log_refused_at IS NOT NULL AND NOT r.is_third_party)::boolean AS has_no_log
 FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
 INNER JOIN entry_sighting AS s ON s.portal_id = @portal_id AND s.is_folder = w.is_folder AND s.entry_id = w.entry_id
@@ -82,12 +84,19 @@ ORDER BY s.is_folder, s.entry_id, s.seen_at, s.room_key;
 -- name: ListDepartures :many
 -- When folders were moved from or to the given rooms, and nobody knows from
 -- where or to where: what lay in them has no event of its own.
-SELECT DISTINCT s.room_key, s.seen_at
+SELECT s.room_key, s.entry_id, s.seen_at
 FROM entry_sighting AS s
 INNER JOIN entry_sighting AS o
     ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key = 0
 WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[])
-ORDER BY s.room_key, s.seen_at;
+ORDER BY s.room_key, s.seen_at, s.entry_id;
+
+-- name: ListFolderParents :many
+-- In which folders the folders of rooms lay when they were last seen; empty if nobody said.
+SELECT DISTINCT ON (s.entry_id) s.entry_id, coalesce(s.parent_id, '')::text AS parent_id
+FROM entry_sighting AS s
+WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[])
+ORDER BY s.entry_id, s.seen_at DESC;
 
 -- name: SetRoomEntriesStale :exec
 -- Has the events judged again of all that was ever seen in a room.

@@ -12,6 +12,8 @@ type LogEntry struct {
 	AccountID, GroupID string
 	// EntryID is the file or folder that the entry is about, empty if it is about neither.
 	EntryID string
+	// ParentID is the folder that it lay in, the room itself or one below; empty if the log does not say.
+	ParentID string
 	// Access is the right given, in words of the actor's language.
 	Access             string
 	OldTitle, NewTitle string // of a room that was renamed

@@ -50,6 +50,7 @@ func (a act) entry() (audit.LogEntry, bool) {
 	}
 	var data struct {
 		ID       text   `json:"id"`
+		ParentID text   `json:"parentId"`
 		User     holder `json:"user"`
 		Owner    holder `json:"owner"`
 		Group    holder `json:"group"`
@@ -66,7 +67,7 @@ func (a act) entry() (audit.LogEntry, bool) {
 	}
 	e.GroupID = string(data.Group.ID)
 	if action, _ := audit.LookupAction(e.ActionID); action.Target.IsEntry() && data.ID != "0" { // 0 is a broken reference
-		e.EntryID = string(data.ID)
+		e.EntryID, e.ParentID = string(data.ID), string(data.ParentID)
 	}
 	e.Access = storable(data.Access)
 	if e.ActionID == audit.ActionRoomRenamed || e.ActionID == audit.ActionAgentRenamed {

@@ -17,6 +17,10 @@ import (
 // windowRows is how many rows a window has at most, ties at its start aside.
 const windowRows = 2000
 
+// cutRow is the row at whose second a window begins. The few rows that are left
+// to windowRows are for others of that second: a window that fills its last page needs one more to end.
+const cutRow = windowRows - 20
+
 // tolerance is by how much a listed date may lie outside the window that was
 // asked for: in the repeated hour of a clock change portals list events late,
 // mostly by an hour, nowhere by more.
@@ -129,7 +133,7 @@ func (s *Syncer) plan(ctx context.Context, missing []audit.Span, windows chan<- 
 // window's, to tell how long it will take. The portal does not count its rows, but
 // tells whether it has so many: about twenty questions for a million.
 func (s *Syncer) estimate(ctx context.Context, span audit.Span) error {
-	least, most := windowRows, math.MaxInt32
+	least, most := cutRow, math.MaxInt32
 	for most-least > least/50 { // exact to two per cent
 		middle := min(2*least, least+(most-least)/2)
 		page, err := s.events(ctx, span, middle, 1)
@@ -151,10 +155,10 @@ func (s *Syncer) estimate(ctx context.Context, span audit.Span) error {
 func (s *Syncer) planWindow(ctx context.Context, floor, end time.Time) (planned, error) {
 	window := planned{Span: audit.Span{From: floor, To: end}}
 	for {
-		for index := windowRows; index > 0; index /= 2 {
+		for index := cutRow; index > 0; index /= 2 {
 			// Of the two rows one is the oldest of the window, the other the newest before it.
 			page, err := s.events(ctx, window.Span, index, 2)
-			if err != nil || page.Rows() == 0 && index == windowRows {
+			if err != nil || page.Rows() == 0 && index == cutRow {
 				return window, err
 			}
 			if cut := cutAt(page.Events, window.Span); !cut.IsZero() {

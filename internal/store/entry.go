@@ -54,9 +54,9 @@ func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Ev
 	return sightings, w.addDepartures(ctx, q, sightings, last)
 }
 
-// addDepartures adds to the sightings of each entry that a folder has left the
-// room since in which it was seen last: the entry may have gone with it. If the
-// room's log is refused, it may have gone at any time.
+// addDepartures adds to the sightings of each entry that a folder with it may
+// have left the room since in which it was seen last. If the room's log is
+// refused, it may have gone at any time.
 func (w *Writer) addDepartures(
 	ctx context.Context, q *db.Queries, sightings map[attribution.Entry][]attribution.Sighting, last map[attribution.Entry]db.ListEntrySightingsRow,
 ) error {
@@ -68,25 +68,48 @@ func (w *Writer) addDepartures(
 	if len(rooms) == 0 {
 		return nil
 	}
-	rows, err := q.ListDepartures(ctx, db.ListDeparturesParams{PortalID: w.Portal.ID, RoomKeys: slices.Sorted(maps.Keys(rooms))})
+	keys := slices.Sorted(maps.Keys(rooms))
+	rows, err := q.ListDepartures(ctx, db.ListDeparturesParams{PortalID: w.Portal.ID, RoomKeys: keys})
 	if err != nil {
 		return fmt.Errorf("read which folders left rooms: %w", err)
 	}
-	departures := map[int32][]time.Time{}
+	departures := map[int32][]db.ListDeparturesRow{}
 	for _, row := range rows {
-		departures[row.RoomKey] = append(departures[row.RoomKey], row.SeenAt.UTC())
+		departures[row.RoomKey] = append(departures[row.RoomKey], row)
+	}
+	parents := map[string]string{}
+	if len(rows) > 0 {
+		folders, err := q.ListFolderParents(ctx, db.ListFolderParentsParams{PortalID: w.Portal.ID, RoomKeys: keys})
+		if err != nil {
+			return fmt.Errorf("read where folders lay: %w", err)
+		}
+		for _, f := range folders {
+			parents[f.EntryID] = f.ParentID
+		}
 	}
 	for entry, row := range last {
 		if row.HasNoLog {
 			sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC().Add(time.Microsecond)})
 		}
-		for _, at := range departures[row.RoomKey] {
-			if at.After(row.SeenAt) {
-				sightings[entry] = append(sightings[entry], attribution.Sighting{At: at})
+		for _, d := range departures[row.RoomKey] {
+			if d.SeenAt.After(row.SeenAt) && mayBeIn(row.ParentID, d.EntryID, row.RoomID, parents) {
+				sightings[entry] = append(sightings[entry], attribution.Sighting{At: d.SeenAt.UTC()})
 			}
 		}
 	}
 	return nil
+}
+
+// mayBeIn reports whether what lies in the folder inner may lie in outer as
+// well; parents are the folders of the room as far as they are known.
+func mayBeIn(inner, outer, room string, parents map[string]string) bool {
+	for range len(parents) + 1 { // no longer way leads up to the room
+		if inner == room || inner == outer || inner == "" {
+			return inner != room
+		}
+		inner = parents[inner]
+	}
+	return true
 }
 
 // AddEntryEvents notes events whose room the whereabouts of a file or folder may tell, by event id.
@@ -145,7 +168,7 @@ func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, at audit
 		}
 		seen := newSightingSet(w.Portal.ID)
 		if at.RoomID == "" {
-			seen.add(entry, askedAt, 0)
+			seen.add(entry, askedAt, 0, "")
 			return q.AddEntrySightings(ctx, seen.arg)
 		}
 		room := roomID{id: at.RoomID}
@@ -153,15 +176,23 @@ func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, at audit
 			return err
 		}
 		key := w.keys.rooms[room]
-		seen.add(entry, askedAt, key)
+		path := append([]string{at.RoomID}, at.Folders...)
+		for i, folder := range at.Folders {
+			seen.add(attribution.Entry{Folder: true, ID: folder}, askedAt, key, path[i])
+		}
+		if !entry.Folder {
+			seen.add(entry, askedAt, key, path[len(path)-1])
+		} else if len(at.Folders) == 0 { // it is the room
+			seen.add(entry, askedAt, key, "")
+		}
 		moved, err := q.ListFolderMoves(ctx, db.ListFolderMovesParams{PortalID: w.Portal.ID, FolderIDs: at.Folders})
 		if err != nil {
 			return fmt.Errorf("read when its folders were moved: %w", err)
 		}
 		for i, then := range moved { // before a folder came here, nobody knows
-			seen.add(entry, then, 0)
+			seen.add(entry, then, 0, "")
 			if i == len(moved)-1 {
-				seen.add(entry, then.Add(time.Second), key)
+				seen.add(entry, then.Add(time.Second), key, "")
 			}
 		}
 		return q.AddEntrySightings(ctx, seen.arg)
@@ -188,7 +219,7 @@ func newSightingSet(portal int32) *sightingSet {
 	return &sightingSet{db.AddEntrySightingsParams{PortalID: portal}, map[sightingKey]bool{}}
 }
 
-func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32) {
+func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32, parent string) {
 	key := sightingKey{entry, at.UnixMicro(), room}
 	if s.met[key] {
 		return
@@ -198,6 +229,7 @@ func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32) {
 	s.arg.EntryIDs = append(s.arg.EntryIDs, entry.ID)
 	s.arg.SeenAt = append(s.arg.SeenAt, at)
 	s.arg.RoomKeys = append(s.arg.RoomKeys, room)
+	s.arg.ParentIDs = append(s.arg.ParentIDs, parent)
 }
 
 // addSightings stores where a room's log has seen files and folders. Of what
@@ -225,9 +257,9 @@ func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, en
 		}
 		action, _ := audit.LookupAction(e.ActionID)
 		entry := attribution.Entry{Folder: !action.Target.IsFile(), ID: e.EntryID}
-		seen.add(entry, at, room)
+		seen.add(entry, at, room, e.ParentID)
 		if _, left := slices.BinarySearch(twinned, e.EventID); action.Target.IsMove() && (left || e.EventID == 0) {
-			seen.add(entry, at, 0)
+			seen.add(entry, at, 0, "")
 			folderLeft = folderLeft || entry.Folder
 		}
 	}
