@@ -15,6 +15,7 @@ import (
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 	"golang.org/x/time/rate"
 
 	"roompulse/internal/audit"
@@ -32,8 +33,15 @@ const (
 	NoTLS
 )
 
-// defaultTimeout is how long the server may take for one answer.
-const defaultTimeout = 30 * time.Second
+const (
+	// defaultTimeout is how long the dialogue about one mail may take, all answers
+	// together: RFC 5321 (4.5.3.2.6) lets a server think for 10 minutes about a mail
+	// that it has read. To give up sooner makes mails uncertain that were sent.
+	defaultTimeout = 10 * time.Minute
+	// connectTimeout is how long it may take until the server is ready for a mail:
+	// to connect, to greet, to log in. Nothing is lost by giving up then.
+	connectTimeout = time.Minute
+)
 
 // Config says which server takes the mails, and whom they come from.
 type Config struct {
@@ -46,17 +54,20 @@ type Config struct {
 	ReplyTo    *mail.Address // nil: answers go to From
 	// MaxPerMinute limits how many mails are sent; 0: no limit.
 	MaxPerMinute int
-	Timeout      time.Duration  // 0: half a minute
-	RootCAs      *x509.CertPool // nil: those of the system
-	UserAgent    string
+	// Timeout is for the whole dialogue about one mail; 0: 10 minutes.
+	Timeout   time.Duration
+	RootCAs   *x509.CertPool // nil: those of the system
+	UserAgent string
 }
 
 // Sender sends mails. It is for one goroutine.
 type Sender struct {
-	config    Config
-	client    *gomail.Client
-	connected bool
-	limit     *rate.Limiter
+	config Config
+	// The library has one timeout for all that a client does: connector has that
+	// for getting ready, client that for a mail.
+	connector, client *gomail.Client
+	conn              *smtp.Client // nil: not connected
+	limit             *rate.Limiter
 }
 
 // New returns a sender; it does not connect yet.
@@ -65,7 +76,7 @@ func New(c Config) (*Sender, error) {
 		c.Timeout = defaultTimeout
 	}
 	options := []gomail.Option{
-		gomail.WithPort(c.Port), gomail.WithTimeout(c.Timeout),
+		gomail.WithPort(c.Port),
 		gomail.WithTLSConfig(&tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs}),
 	}
 	switch c.Encryption {
@@ -80,7 +91,11 @@ func New(c Config) (*Sender, error) {
 		options = append(options,
 			gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(c.User), gomail.WithPassword(c.Password))
 	}
-	client, err := gomail.NewClient(c.Host, options...)
+	connector, err := gomail.NewClient(c.Host, append(options, gomail.WithTimeout(c.connectTimeout()))...)
+	if err != nil {
+		return nil, fmt.Errorf("set up SMTP to %s: %w", c.Host, err)
+	}
+	client, err := gomail.NewClient(c.Host, append(options, gomail.WithTimeout(c.Timeout))...)
 	if err != nil {
 		return nil, fmt.Errorf("set up SMTP to %s: %w", c.Host, err)
 	}
@@ -88,8 +103,10 @@ func New(c Config) (*Sender, error) {
 	if c.MaxPerMinute > 0 {
 		limit.SetLimit(rate.Limit(float64(c.MaxPerMinute) / 60))
 	}
-	return &Sender{config: c, client: client, limit: limit}, nil
+	return &Sender{config: c, connector: connector, client: client, limit: limit}, nil
 }
+
+func (c Config) connectTimeout() time.Duration { return min(connectTimeout, c.Timeout) }
 
 // Ready waits until the next mail may be sent and the server is there to take
 // it. It is asked before a mail is claimed, so that a server that is down costs
@@ -98,26 +115,36 @@ func (s *Sender) Ready(ctx context.Context) error {
 	if err := s.limit.Wait(ctx); err != nil {
 		return err
 	}
-	if s.connected && s.client.Reset() == nil {
+	return s.connect(ctx)
+}
+
+// connect makes sure that there is a connection, and that the server answers.
+func (s *Sender) connect(ctx context.Context) error {
+	if s.conn != nil && s.conn.UpdateDeadline(s.config.connectTimeout()) == nil && s.connector.ResetWithSMTPClient(s.conn) == nil {
 		return nil
 	}
 	s.Close()
-	if err := s.client.DialWithContext(ctx); err != nil {
+	conn, err := s.connector.DialToSMTPClientWithContext(ctx)
+	if err != nil {
 		return fmt.Errorf("connect to the SMTP server %s port %d: %w; check ROOMPULSE_SMTP_URL and the password", s.config.Host, s.config.Port, err)
 	}
-	s.connected = true
+	s.conn = conn
 	return nil
 }
 
 // Send hands a mail over. A [*audit.DeliveryError] says what became of it if the
-// server did not confirm it. A dialogue that has begun is brought to its end even
-// if the run is told to stop: to break it off would leave its outcome unknown.
-func (s *Sender) Send(_ context.Context, m audit.Mail) error {
+// server did not confirm it. Servers close connections on which nothing happens for
+// a while, so it connects again if need be. A dialogue that has begun is brought to its
+// end even if the run is told to stop: to break it off would leave its outcome unknown.
+func (s *Sender) Send(ctx context.Context, m audit.Mail) error {
 	msg, err := s.config.message(m)
 	if err != nil {
 		return &audit.DeliveryError{Outcome: audit.DeliveryFailed, Permanent: true, Err: err}
 	}
-	err = s.client.Send(msg)
+	if err := s.connect(ctx); err != nil {
+		return &audit.DeliveryError{Outcome: audit.DeliveryFailed, Unavailable: true, Err: err}
+	}
+	err = s.client.SendWithSMTPClient(s.conn, msg)
 	if msg.IsDelivered() { // what goes wrong after that is told by the next Ready
 		return nil
 	}
@@ -152,9 +179,10 @@ func outcome(err error) *audit.DeliveryError {
 
 // Close ends the connection.
 func (s *Sender) Close() {
-	if s.connected {
-		_ = s.client.Close() // all mails are settled
-		s.connected = false
+	if s.conn != nil {
+		_ = s.conn.UpdateDeadline(s.config.connectTimeout())
+		_ = s.connector.CloseWithSMTPClient(s.conn) // all mails are settled
+		s.conn = nil
 	}
 }
 

@@ -81,6 +81,23 @@ func TestManyMailsOneConnection(t *testing.T) {
 	}
 }
 
+// The server closes the connection while the mail is still being written.
+func TestDroppedBetweenReadyAndSend(t *testing.T) {
+	t.Parallel()
+	server := smtptest.New(t, smtptest.Config{})
+	s := sender(t, config(t, server))
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Drop()
+	if err := s.Send(t.Context(), letter("ann@acme.example")); err != nil {
+		t.Error(err)
+	}
+	if n := len(server.Messages()); n != 1 || server.Dialogs() != 2 {
+		t.Errorf("%d mails over %d connections", n, server.Dialogs())
+	}
+}
+
 func TestProtectedConnections(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -62,7 +62,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	messages []Message
-	dialogs  int
+	conns    []net.Conn
 	fault    func(Step, Message) error
 }
 
@@ -121,12 +121,21 @@ func (s *Server) Messages() []Message {
 func (s *Server) Dialogs() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dialogs
+	return len(s.conns)
+}
+
+// Drop closes all connections, as servers do on which nothing happens for a while.
+func (s *Server) Drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conn := range s.conns {
+		_ = conn.Close()
+	}
 }
 
 func (s *Server) open(c *smtp.Conn) (smtp.Session, error) {
 	s.mu.Lock()
-	s.dialogs++
+	s.conns = append(s.conns, c.Conn())
 	s.mu.Unlock()
 	session := &session{server: s, conn: c}
 	err := session.reach(Connect)
