@@ -42,7 +42,7 @@ type DeliveryError struct {
 	Outcome Delivery
 	// Permanent refusals will be the same next time: the address is wrong.
 	Permanent bool
-	// Unavailable servers take no other mail now either.
+	// Unavailable servers went away, or take no mails from us: perhaps no other one either.
 	Unavailable bool
 	Err         error
 }

@@ -299,16 +299,19 @@ func TestDigestOfAnOldWindow(t *testing.T) {
 type office struct {
 	ready  int
 	change func(n int)
+	errs   map[string]error // of sending, by address
 	claims []audit.Claim
 }
 
 func (o *office) Ready(context.Context) error {
 	o.ready++
-	o.change(o.ready)
+	if o.change != nil {
+		o.change(o.ready)
+	}
 	return nil
 }
 
-func (o *office) Send(context.Context, audit.Mail) error { return nil }
+func (o *office) Send(_ context.Context, m audit.Mail) error { return o.errs[m.To] }
 
 func (o *office) Abandon(context.Context, time.Time) (int64, error) { return 0, nil }
 
@@ -372,6 +375,46 @@ func TestAskedBeforeEachMail(t *testing.T) {
 			}
 			if got.String() != test.want {
 				t.Errorf("sent %q, want %q", got.String(), test.want)
+			}
+		})
+	}
+}
+
+// TestServerGoneAtAMail: an address at which the server goes away keeps nobody
+// else from their mail, but a server that is gone is not asked for each.
+func TestServerGoneAtAMail(t *testing.T) {
+	t.Parallel()
+	gone := &audit.DeliveryError{Outcome: audit.DeliveryFailed, Unavailable: true, Err: errors.New("421 later")}
+	unclear := &audit.DeliveryError{Outcome: audit.DeliveryUncertain, Unavailable: true, Err: errors.New("EOF")}
+	refused := &audit.DeliveryError{Outcome: audit.DeliveryFailed, Permanent: true, Err: errors.New("550 nobody")}
+	for name, test := range map[string]struct {
+		errs map[string]error // by the name in the address
+		want string
+		ends bool
+	}{
+		"at the first":               {map[string]error{"ann": gone}, "ann failed, bo sent, cleo sent, olga sent", false},
+		"after the text":             {map[string]error{"bo": unclear}, "ann sent, bo uncertain, cleo sent, olga sent", false},
+		"at one after another":       {map[string]error{"ann": unclear, "bo": gone}, "ann uncertain, bo failed", true},
+		"at two that are apart":      {map[string]error{"ann": gone, "cleo": gone}, "ann failed, bo sent, cleo failed, olga sent", false},
+		"it answers between the two": {map[string]error{"ann": gone, "bo": refused, "cleo": gone}, "ann failed, bo failed, cleo failed, olga sent", false},
+		"at the last two":            {map[string]error{"cleo": gone, "olga": gone}, "ann sent, bo sent, cleo failed, olga failed", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tender := room("7", "Tender", member("ann", "Ann Lee", remind.StateQuiet), member("bo", "Bo Lind", remind.StateQuiet),
+				member("cleo", "Cleo Ray", remind.StateQuiet))
+			o := &office{errs: map[string]error{}}
+			for who, err := range test.errs {
+				o.errs[person(who, "").Email] = err
+			}
+			var got []string
+			_, err := remind.New(&judge{Judgement: judgement(tender), until: until}, reminded{}, templates(t), options()).
+				Send(t.Context(), o, o, func(o remind.Outcome) { got = append(got, o.To().AccountID+" "+string(o.State)) })
+			if errors.Is(err, remind.ErrUnavailable) != test.ends || !test.ends && err != nil {
+				t.Errorf("error %v", err)
+			}
+			if got := strings.Join(got, ", "); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
 	}

@@ -52,9 +52,9 @@ func (o Outcome) To() Person {
 
 // Send plans and sends, and tells every outcome as soon as it is known. It
 // returns a [TooManyError], before anything is sent, if the plan has more people
-// than it may. A mail server that takes no mails any more ends the run: who is
-// left is written to by the next one. abandoned is how many rows of the ledger
-// runs that died have left uncertain.
+// than it may. A mail server that cannot be reached, or fails at two mails in a row,
+// ends the run: who is left is written to by the next one. abandoned is how many rows of
+// the ledger runs that died have left uncertain.
 func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told func(Outcome)) (abandoned int64, err error) {
 	if abandoned, err = ledger.Abandon(ctx, s.Now()); err != nil {
 		return 0, err
@@ -70,8 +70,9 @@ func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told f
 	if _, err := s.messages(ctx, plan); err != nil {
 		return abandoned, err
 	}
+	r := &run{Service: s, ledger: ledger, mailer: mailer, told: told}
 	for i := range plan.Reminders {
-		if err := s.sendReminder(ctx, ledger, mailer, plan, plan.Reminders[i], told); err != nil {
+		if err := r.sendReminder(ctx, plan, plan.Reminders[i]); err != nil {
 			return abandoned, err
 		}
 	}
@@ -80,15 +81,25 @@ func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told f
 		return abandoned, err
 	}
 	for i := range plan.Digests {
-		if err := s.sendDigest(ctx, ledger, mailer, plan, plan.Digests[i], told); err != nil {
+		if err := r.sendDigest(ctx, plan, plan.Digests[i]); err != nil {
 			return abandoned, err
 		}
 	}
 	return abandoned, nil
 }
 
-func (s *Service) sendReminder(ctx context.Context, ledger Ledger, mailer Mailer, plan *Plan, r Reminder, told func(Outcome)) error {
-	if err := mailer.Ready(ctx); err != nil {
+// run is the sending of one plan.
+type run struct {
+	*Service
+	ledger Ledger
+	mailer Mailer
+	told   func(Outcome)
+	// failures is how many mails in a row the mail server was gone at.
+	failures int
+}
+
+func (s *run) sendReminder(ctx context.Context, plan *Plan, r Reminder) error {
+	if err := s.mailer.Ready(ctx); err != nil {
 		return err
 	}
 	now, err := s.newest(ctx)
@@ -99,7 +110,7 @@ func (s *Service) sendReminder(ctx context.Context, ledger Ledger, mailer Mailer
 		return !now.inactive[audit.Membership{RoomID: room.ID, AccountID: r.To.AccountID}]
 	})
 	if len(r.Rooms) == 0 {
-		told(Outcome{Reminder: &r})
+		s.told(Outcome{Reminder: &r})
 		return nil
 	}
 	message, err := s.renderReminder(plan, r)
@@ -113,11 +124,11 @@ func (s *Service) sendReminder(ctx context.Context, ledger Ledger, mailer Mailer
 	for _, room := range r.Rooms {
 		claim.Rooms = append(claim.Rooms, audit.ClaimedRoom{RoomID: room.ID, Number: room.Number, Verdict: string(room.Member.State)})
 	}
-	return s.deliver(ctx, ledger, mailer, claim, message, Outcome{Reminder: &r}, told)
+	return s.deliver(ctx, claim, message, Outcome{Reminder: &r})
 }
 
-func (s *Service) sendDigest(ctx context.Context, ledger Ledger, mailer Mailer, plan *Plan, d Digest, told func(Outcome)) error {
-	if err := mailer.Ready(ctx); err != nil {
+func (s *run) sendDigest(ctx context.Context, plan *Plan, d Digest) error {
+	if err := s.mailer.Ready(ctx); err != nil {
 		return err
 	}
 	now, err := s.newest(ctx)
@@ -135,7 +146,7 @@ func (s *Service) sendDigest(ctx context.Context, ledger Ledger, mailer Mailer, 
 	}
 	d.Rooms = rooms
 	if len(d.Rooms) == 0 {
-		told(Outcome{Digest: &d})
+		s.told(Outcome{Digest: &d})
 		return nil
 	}
 	message, err := s.renderDigest(ctx, plan, d)
@@ -150,17 +161,15 @@ func (s *Service) sendDigest(ctx context.Context, ledger Ledger, mailer Mailer, 
 	for _, room := range d.Rooms {
 		claim.Digest.Members += int32(len(room.Members)) //nolint:gosec // members of one portal
 	}
-	return s.deliver(ctx, ledger, mailer, claim, message, Outcome{Digest: &d}, told)
+	return s.deliver(ctx, claim, message, Outcome{Digest: &d})
 }
 
 // deliver claims, sends and settles a mail. Its error ends the run.
-func (s *Service) deliver(
-	ctx context.Context, ledger Ledger, mailer Mailer, claim audit.Claim, message audit.Mail, o Outcome, told func(Outcome),
-) error {
-	if err := ledger.Claim(ctx, claim); err != nil {
+func (s *run) deliver(ctx context.Context, claim audit.Claim, message audit.Mail, o Outcome) error {
+	if err := s.ledger.Claim(ctx, claim); err != nil {
 		return err
 	}
-	o.Err = mailer.Send(ctx, message)
+	o.Err = s.mailer.Send(ctx, message)
 	reason, unavailable := "", false
 	switch failure, ok := errors.AsType[*audit.DeliveryError](o.Err); {
 	case o.Err == nil:
@@ -170,11 +179,18 @@ func (s *Service) deliver(
 	default: // nothing is known of it
 		o.State, unavailable, reason = audit.DeliveryUncertain, true, o.Err.Error()
 	}
-	if err := ledger.Settle(ctx, claim, o.State, reason, s.Now()); err != nil {
+	if err := s.ledger.Settle(ctx, claim, o.State, reason, s.Now()); err != nil {
 		return err
 	}
-	told(o)
-	if unavailable {
+	s.told(o)
+	if !unavailable {
+		s.failures = 0
+		return nil
+	}
+	// A server that goes down at one mail may do so because of that mail: to end
+	// there would leave everybody after it without one, in each run.
+	const most = 2
+	if s.failures++; s.failures == most {
 		return fmt.Errorf("%w: the next run goes on from here", ErrUnavailable)
 	}
 	return nil

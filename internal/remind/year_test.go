@@ -79,6 +79,7 @@ type year struct {
 	want     []string
 	blocked  map[audit.Membership][]time.Time
 	digested map[string][]time.Time
+	gone     int // mails in a row, in this run, at which the server goes away
 }
 
 func newYear(t *testing.T, seed uint64) *year {
@@ -171,6 +172,7 @@ func (y *year) run(t *testing.T) {
 // expect says what a run is to do: the rules, without the program.
 func (y *year) expect() {
 	at := y.now
+	y.gone = 0
 	due := func(times []time.Time) bool { return len(times) == 0 || at.Sub(times[len(times)-1]) >= quietPeriod }
 	for p := range yearPeople {
 		person := fmt.Sprintf("p%d", p+1)
@@ -221,17 +223,26 @@ func (y *year) expectMail(email, line string, block func()) bool {
 	case taken:
 		y.want = append(y.want, line)
 		block()
-	case silenced, diesSent:
+	case silenced:
+		y.want = append(y.want, line)
+		block()
+		y.gone++
+		return y.gone < 2
+	case goneDown:
+		y.gone++
+		return y.gone < 2
+	case diesSent:
 		y.want = append(y.want, line)
 		block()
 		return false
 	case diesClaimed:
 		block()
 		return false
-	case goneDown, notReady, diesFirst:
+	case notReady, diesFirst:
 		return false
 	default:
 	}
+	y.gone = 0
 	return true
 }
 
