@@ -259,8 +259,8 @@ func (a *app) remindSend(c *cli.Context, r *remindRun) error {
 // attachment writes the report of some rooms.
 func (r *remindRun) attachment(ctx context.Context, rooms []string) (*audit.Attachment, error) {
 	query := r.query
-	query.Rooms, query.Window, query.Now, query.MaxLag = rooms, r.window, r.now, r.maxLag
-	inactive, err := report.Inactive(ctx, r.reader, query)
+	query.Rooms = rooms
+	inactive, err := r.inactive(ctx, *r.attach, query)
 	if err != nil {
 		return nil, err
 	}

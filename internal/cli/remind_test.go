@@ -1,8 +1,14 @@
 package cli
 
 import (
+	"encoding/base64"
 	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/mail"
 	"strconv"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -11,7 +17,7 @@ import (
 
 // smtp start: a mail server
 // smtp mails N: so many mails have come since it was last asked (-: any number), and are printed
-// smtp fault NAME
+// smtp attachment FILE: what is attached to the mail in the file is printed
 func playSMTP(ts *testscript.TestScript, neg bool, args []string) {
 	s := stageOf(ts)
 	var err error
@@ -34,8 +40,33 @@ func playSMTP(ts *testscript.TestScript, neg bool, args []string) {
 		if err == nil && want >= 0 && len(fresh) != want {
 			err = fmt.Errorf("%d mails have come, not %d", len(fresh), want)
 		}
+	case "attachment":
+		var content []byte
+		content, err = attachment(ts.ReadFile(args[1]))
+		_, _ = ts.Stdout().Write(content)
 	default:
 		err = fmt.Errorf("smtp %s?", args[0])
 	}
 	try(ts, neg, "smtp", err)
+}
+
+// attachment returns the first file that a mail brings along.
+func attachment(raw string) ([]byte, error) {
+	m, err := mail.ReadMessage(strings.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		return nil, err
+	}
+	for parts := multipart.NewReader(m.Body, params["boundary"]); ; {
+		part, err := parts.NextRawPart()
+		if err != nil {
+			return nil, fmt.Errorf("look for a file: %w", err)
+		}
+		if part.FileName() != "" {
+			return io.ReadAll(base64.NewDecoder(base64.StdEncoding, part))
+		}
+	}
 }

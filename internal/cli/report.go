@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -171,13 +172,7 @@ func (a *app) reportInactive(c *cli.Context) error {
 		return err
 	}
 	defer f.store.Close()
-	query.Window, query.Now, query.MaxLag = f.window, f.now, f.maxLag
-	var r *report.InactiveReport
-	if f.format.ByDay {
-		r, err = report.InactiveByDay(c.Context, f.reader, query)
-	} else {
-		r, err = report.Inactive(c.Context, f.reader, query)
-	}
+	r, err := f.inactive(c.Context, f.format, query)
 	if err != nil {
 		return err
 	}
@@ -185,6 +180,15 @@ func (a *app) reportInactive(c *cli.Context) error {
 		return err
 	}
 	return a.endReport(c, f.format, r, r.DataQuality)
+}
+
+// inactive judges over the window, with what the format shows.
+func (f *reportFrame) inactive(ctx context.Context, format report.Format, query report.InactiveQuery) (*report.InactiveReport, error) {
+	query.Window, query.Now, query.MaxLag = f.window, f.now, f.maxLag
+	if format.ByDay {
+		return report.InactiveByDay(ctx, f.reader, query)
+	}
+	return report.Inactive(ctx, f.reader, query)
 }
 
 func (a *app) reportActivity(c *cli.Context) error {
