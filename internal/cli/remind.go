@@ -313,9 +313,10 @@ func (j judge) Judge(ctx context.Context, w audit.Window) (remind.Judgement, err
 		return remind.Judgement{}, err
 	}
 	managers := map[string][]remind.Person{}
+	excluder := audit.NewExcluder(facts.Exclusions, query.Now)
 	for _, m := range facts.Members {
 		manages := m.Access == audit.AccessOwner || m.Access == audit.AccessRoomManager
-		if manages && m.Status == audit.AccountActive && audit.IsPerson(m.AccountID) {
+		if manages && m.Status == audit.AccountActive && audit.IsPerson(m.AccountID) && excluder.Find(m) == 0 {
 			managers[m.RoomID] = append(managers[m.RoomID], remind.Person{AccountID: m.AccountID, Name: m.Name, Email: m.Email})
 		}
 	}

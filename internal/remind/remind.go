@@ -63,7 +63,7 @@ type Room struct {
 	Judged    int // members
 	// Listed are those who are never, quiet, low or unknown, by account id.
 	Listed   []Member
-	Managers []Person // its owner and managers, as far as they have active accounts, by account id
+	Managers []Person // its owner and managers with active accounts who are not excluded, by account id
 }
 
 // Person is somebody who may get a mail.
