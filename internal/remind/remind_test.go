@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -377,6 +378,29 @@ func TestAskedBeforeEachMail(t *testing.T) {
 				t.Errorf("sent %q, want %q", got.String(), test.want)
 			}
 		})
+	}
+}
+
+// A sync during the run does not make it write to more people than it may.
+func TestNewManagersWait(t *testing.T) {
+	t.Parallel()
+	tender := room("7", "Tender", member("ann", "Ann Lee", remind.StateQuiet))
+	j := &judge{Judgement: judgement(tender), until: until}
+	o := &office{change: func(int) {
+		tender.Managers = []remind.Person{person("boris", "Boris Lind"), person("olga", "Olga Petrova")}
+		j.Judgement = judgement(tender)
+	}}
+	limited := options()
+	limited.MaxRecipients = 2
+	if _, err := remind.New(j, reminded{}, templates(t), limited).Send(t.Context(), o, o, func(remind.Outcome) {}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range o.claims {
+		got = append(got, c.Email)
+	}
+	if want := []string{person("ann", "").Email, person("olga", "").Email}; !slices.Equal(got, want) {
+		t.Errorf("mails to %q, want %q", got, want)
 	}
 }
 

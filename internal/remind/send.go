@@ -76,11 +76,19 @@ func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told f
 			return abandoned, err
 		}
 	}
-	// Digests say who was reminded, and that has changed.
+	// Digests say who was reminded, and that has changed. Who has become a manager
+	// meanwhile was not counted, and has to wait for the next run.
+	planned := make(map[string]bool, len(plan.Digests))
+	for _, d := range plan.Digests {
+		planned[strings.ToLower(d.To.Email)] = true
+	}
 	if plan, err = s.Plan(ctx); err != nil {
 		return abandoned, err
 	}
 	for i := range plan.Digests {
+		if !planned[strings.ToLower(plan.Digests[i].To.Email)] {
+			continue
+		}
 		if err := r.sendDigest(ctx, plan, plan.Digests[i]); err != nil {
 			return abandoned, err
 		}
