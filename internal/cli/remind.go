@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	netmail "net/mail"
@@ -145,6 +146,9 @@ func (r *remindRun) read(c *cli.Context) (*remind.Templates, error) {
 	if err := r.readMail(c); err != nil {
 		return nil, err
 	}
+	if err := checkPreview(c.String("preview")); err != nil {
+		return nil, err
+	}
 	var own fs.FS
 	if dir := c.String("templates"); dir != "" {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
@@ -153,6 +157,27 @@ func (r *remindRun) read(c *cli.Context) (*remind.Templates, error) {
 		own = os.DirFS(dir)
 	}
 	return remind.LoadTemplates(own)
+}
+
+// checkPreview refuses a folder with mails: those that are left of an earlier
+// preview could not be told from the new ones.
+func checkPreview(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return audit.Usagef("--preview %s is no folder that can be read", dir)
+	}
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) == ".eml" {
+			return audit.Usagef("--preview %s has mails already: remove them, or name another folder", dir)
+		}
+	}
+	return nil
 }
 
 // readMail reads who sends mails, as far as it is needed.
