@@ -102,7 +102,7 @@ func (a *app) remind(c *cli.Context) error {
 		return err
 	}
 	defer r.store.Close()
-	r.options.Window, r.options.Now = r.window, a.now
+	r.options.Window, r.options.Now, r.query.Window = r.window, a.now, r.window
 	judge := judge{reader: r.reader, query: r.query, maxLag: r.maxLag, now: a.now}
 	if r.attach != nil {
 		r.options.Report = r.attachment
@@ -314,7 +314,7 @@ func (a *app) remindTemplates(c *cli.Context) error {
 // judge is the report of inactive members, as reminders need it.
 type judge struct {
 	reader *store.Reader
-	query  report.InactiveQuery
+	query  report.InactiveQuery // over the window that was asked for
 	maxLag time.Duration
 	now    func() time.Time
 }
@@ -332,6 +332,11 @@ func (j judge) Judge(ctx context.Context, w audit.Window) (remind.Judgement, err
 		return remind.Judgement{}, err
 	}
 	query := j.query
+	if len(query.Rooms) > 0 && w.To.After(query.Window.To) {
+		// It is a mistake to ask for a room that was deleted before the window's end,
+		// but none that it was deleted since: nobody is inactive in it then.
+		query.Rooms, query.Archived = nil, true
+	}
 	query.Window, query.Now, query.MaxLag = w, j.now(), j.maxLag
 	r, err := report.Inactive(ctx, knownFacts{facts}, query)
 	if err != nil {
