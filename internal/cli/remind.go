@@ -99,6 +99,9 @@ func (a *app) remind(c *cli.Context) error {
 		return err
 	}
 	if r.reportFrame, err = a.openWindow(c, windowArgs(c)); err != nil {
+		if c.Bool("send") && errors.Is(err, audit.ErrNothingComplete) {
+			return errNothingToSendBy
+		}
 		return err
 	}
 	defer r.store.Close()
@@ -243,11 +246,17 @@ func (a *app) remindPlan(c *cli.Context, r *remindRun) error {
 	return nil
 }
 
+// errNothingToSendBy ends a run with --send before the first sync has ended.
+var errNothingToSendBy = fmt.Errorf("%w: %w; nothing was sent", errIncomplete, audit.ErrNothingComplete)
+
 func (a *app) remindSend(c *cli.Context, r *remindRun) error {
 	judge := judge{reader: r.reader, now: a.now}
 	until, err := judge.CompleteUntil(c.Context)
 	if err != nil {
 		return err
+	}
+	if until.IsZero() {
+		return errNothingToSendBy
 	}
 	if lag := r.now.Sub(until); lag > r.maxLag {
 		return fmt.Errorf("%w: it ends at %s, %s ago, and --max-lag is %s: run `roompulse sync` first; nothing was sent",
