@@ -278,7 +278,7 @@ func (a *app) remindSend(c *cli.Context, r *remindRun) error {
 		fmt.Fprintln(a.stdout, o)
 	})
 	if abandoned > 0 {
-		fmt.Fprintf(a.stderr, "An earlier run died: of %s nobody knows whether it was sent, see `roompulse remind history`\n", count(abandoned, "reminder"))
+		fmt.Fprintf(a.stderr, "An earlier run died: %s of `roompulse remind history` became uncertain: nobody knows whether it was sent\n", count(abandoned, "row"))
 	}
 	if err != nil {
 		return err

@@ -121,7 +121,15 @@ func TestKilledRemind(t *testing.T) {
 			if n := len(m.ledger(t)["sent"]); n != point.settled {
 				t.Errorf("%d mails are settled, want %d", n, point.settled)
 			}
-			m.run(t, 0, send...)
+			var lost int64
+			if err := m.conn.QueryRow(t.Context(), `
+				SELECT (SELECT count(*) FROM reminder WHERE state = 'claimed') + (SELECT count(*) FROM reminder_digest WHERE state = 'claimed')`).Scan(&lost); err != nil {
+				t.Fatal(err)
+			}
+			out := m.run(t, 0, send...)
+			if told := strings.Contains(out, count(lost, "row")+" of `roompulse remind history` became uncertain"); told != (lost > 0) {
+				t.Errorf("%d rows are uncertain, it says %s", lost, out)
+			}
 			m.check(t)
 		})
 	}

@@ -238,9 +238,9 @@ func (s standing) manages(address, roomID string) bool {
 
 // newest judges over a window that ends where data do now. A window in the past,
 // or a sync since the plan was made, must not let anybody be mailed who has
-// been there meanwhile, has left, or was taken out by an administrator. It asks
-// for the whole portal each time, so that there is one way to judge; next to a
-// mail that costs little.
+// been there meanwhile, has left, or was taken out by an administrator. It judges
+// the whole portal for each mail, so that there is one way to judge: the time of
+// a run is that of as many reports.
 func (s *Service) newest(ctx context.Context) (standing, error) {
 	until, err := s.judge.CompleteUntil(ctx)
 	if err != nil {
@@ -352,7 +352,7 @@ func others(people []Person, one Person) []Person {
 	return slices.DeleteFunc(slices.Clone(people), func(p Person) bool { return p.AccountID == one.AccountID })
 }
 
-// names joins the names of people, without those who have none.
+// names returns what to call people: their names, or addresses if they have none.
 func names(people []Person) []string {
 	var all []string
 	for _, p := range people {
