@@ -123,7 +123,7 @@ func (s *Sender) connect(ctx context.Context) error {
 	if s.conn != nil && s.conn.UpdateDeadline(s.config.connectTimeout()) == nil && s.connector.ResetWithSMTPClient(s.conn) == nil {
 		return nil
 	}
-	s.Close()
+	s.drop()
 	conn, err := s.connector.DialToSMTPClientWithContext(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to the SMTP server %s port %d: %w; check ROOMPULSE_SMTP_URL and the password", s.config.Host, s.config.Port, err)
@@ -145,10 +145,17 @@ func (s *Sender) Send(ctx context.Context, m audit.Mail) error {
 		return &audit.DeliveryError{Outcome: audit.DeliveryFailed, Unavailable: true, Err: err}
 	}
 	err = s.client.SendWithSMTPClient(s.conn, msg)
-	if msg.IsDelivered() { // what goes wrong after that is told by the next Ready
+	if msg.IsDelivered() {
+		if err != nil { // of what came after
+			s.drop()
+		}
 		return nil
 	}
-	return outcome(err)
+	failure := outcome(err)
+	if failure.Unavailable { // an answer that comes late would be taken for that to the next question
+		s.drop()
+	}
+	return failure
 }
 
 // outcome tells apart what the server refused, what it never got, and what it
@@ -179,9 +186,16 @@ func outcome(err error) *audit.DeliveryError {
 
 // Close ends the connection.
 func (s *Sender) Close() {
+	if s.conn != nil && s.conn.UpdateDeadline(s.config.connectTimeout()) == nil {
+		_ = s.conn.Quit() // all mails are settled
+	}
+	s.drop()
+}
+
+// drop ends the connection without a word.
+func (s *Sender) drop() {
 	if s.conn != nil {
-		_ = s.conn.UpdateDeadline(s.config.connectTimeout())
-		_ = s.connector.CloseWithSMTPClient(s.conn) // all mails are settled
+		_ = s.conn.Close()
 		s.conn = nil
 	}
 }

@@ -219,6 +219,31 @@ func TestMisbehaviour(t *testing.T) {
 	}
 }
 
+// An answer that comes when nobody waits for it any more says nothing about the
+// next mail.
+func TestLateAnswer(t *testing.T) {
+	t.Parallel()
+	server := smtptest.New(t, smtptest.Config{})
+	answer := make(chan struct{})
+	server.Fault(func(step smtptest.Step, m smtptest.Message) error {
+		if step == smtptest.Taken && m.To == "ann@acme.example" {
+			<-answer
+		}
+		return nil
+	})
+	c := config(t, server)
+	c.Timeout = 2 * time.Second // for all that does not hang, too
+	s := sender(t, c)
+	err := send(t.Context(), s, letter("ann@acme.example"))
+	close(answer)
+	if failure, ok := errors.AsType[*audit.DeliveryError](err); !ok || failure.Outcome != audit.DeliveryUncertain {
+		t.Errorf("got %v", err)
+	}
+	if err := send(t.Context(), s, letter("bo@acme.example")); err != nil {
+		t.Errorf("the next mail: %v", err)
+	}
+}
+
 // A server that does not greet, or goes down at once, costs no claim.
 func TestNotReady(t *testing.T) {
 	t.Parallel()
