@@ -301,6 +301,48 @@ func TestPageInBrowser(t *testing.T) {
 	keep(t, "report.pdf", pdf)
 }
 
+// printed makes a page ready for paper, as printing does first of all, and
+// returns how many rooms and rows are on it, and what it says of the rest.
+func printed(ctx context.Context, t *testing.T) (rooms, rows int, rest string) {
+	t.Helper()
+	n := eval[[]int](ctx, t, `["details.room", "details[open] tbody tr, div.room tbody tr"].map((s) => document.querySelectorAll(s).length)`,
+		chromedp.Evaluate(`dispatchEvent(new Event("beforeprint"))`, nil))
+	return n[0], n[1], eval[string](ctx, t, `document.getElementById("unprinted").textContent`)
+}
+
+// Paper has what the screen shows on demand, and says what does not fit.
+func TestPagePrints(t *testing.T) {
+	t.Parallel()
+	ctx := browser.New(t)
+	watch(ctx, t)
+	everybody := choose("view", "people")
+	for _, tc := range []struct {
+		name           string
+		rooms, members int
+		do             chromedp.Action
+		wantRooms      int
+		wantRows       int
+		rest           string
+	}{
+		{"many rooms", 90, 3, chromedp.Tasks{}, 90, 270, ""},
+		{"closed rooms", 210, 1, chromedp.Tasks{}, 210, 210, ""},
+		{"large rooms", 2, 250, chromedp.Tasks{}, 2, 500, ""},
+		{"everybody", 2, 250, everybody, 0, 500, ""},
+		{"more than fits", 2, 1200, chromedp.Tasks{}, 2, 1999, "Not printed: 401 memberships more. Filters choose what is printed."},
+		{"more rooms than fit", 1100, 1, chromedp.Tasks{}, 1020, 1000, "Not printed: 100 memberships and 80 rooms more. Filters choose what is printed."},
+		{"more of everybody than fits", 2, 1200, everybody, 0, 2000, "Not printed: 400 memberships more. Filters choose what is printed."},
+	} {
+		f, q := office(tc.rooms, tc.members, 30)
+		visit(ctx, t, pageFile(t, f, q))
+		if err := chromedp.Run(ctx, tc.do); err != nil {
+			t.Fatal(err)
+		}
+		if rooms, rows, rest := printed(ctx, t); rooms != tc.wantRooms || rows != tc.wantRows || rest != tc.rest {
+			t.Errorf("%s: paper has %d rooms and %d rows, want %d and %d; it says %q, want %q", tc.name, rooms, rows, tc.wantRooms, tc.wantRows, rest, tc.rest)
+		}
+	}
+}
+
 // keep leaves a picture in the folder of ROOMPULSE_TEST_PICTURES, to be looked at.
 func keep(t *testing.T, name string, content []byte) {
 	t.Helper()

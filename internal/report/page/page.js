@@ -18,6 +18,7 @@
   const { columns, people, rooms, states, heat } = data;
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
   const plural = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+  const noun = states.length > 0 ? "membership" : "row";
   const indexOf = (kind) => columns.findIndex((c) => c.kind === kind);
   const stateAt = indexOf("state");
   const heatAt = indexOf("heat");
@@ -218,7 +219,11 @@
       if (left === 0) more.remove();
     };
     more.addEventListener("click", () => draw(step));
-    draw(first);
+    box.drawTo = (n) => {
+      if (n > drawn) draw(n - drawn);
+      return drawn;
+    };
+    box.drawTo(first);
     if (drawn < list.length) box.append(more);
     return box;
   };
@@ -233,17 +238,21 @@
     if (heat) summary.append(html("span", { class: "spark" }, spark(room)));
     const node = html("details", { class: "room" }, summary);
     if (room.note) node.append(html("p", { class: "note" }, room.note));
-    let filled = false;
+    let body;
     const fill = () => {
-      if (filled || !node.open) return;
-      filled = true;
-      node.append(list.length > 0 ? table(sorted(list), room.title, false) : html("p", { class: "none" }, "Nobody to show."));
+      if (body || !node.open) return;
+      body = list.length > 0 ? table(sorted(list), room.title, false) : html("p", { class: "none" }, "Nobody to show.");
+      node.append(body);
+    };
+    node.drawTo = (n) => {
+      node.open = true;
+      fill();
+      return body.drawTo?.(n) ?? 0;
     };
     node.addEventListener("toggle", () => {
       fill();
       open.set(room, node.open);
     });
-    node.fill = fill;
     node.open = isOpen;
     fill();
     return node;
@@ -266,6 +275,10 @@
   // The list of rooms is drawn piece by piece, as far as somebody looks.
   const piece = 60;
   const content = $("content");
+  // Paper has no buttons to show more with: for it, all is drawn that is shown,
+  // up to so many rows and heads of rooms as a browser lays out in one go.
+  const paper = 2000;
+  let print; // draws for paper and returns what does not fit
   let watcher;
   let openAll = null;
 
@@ -273,9 +286,12 @@
     const few = total <= 200;
     let drawn = 0;
     const sentinel = html("button", { type: "button", class: "more" });
+    const panels = [];
     const draw = () => {
       for (const { room, list } of groups.slice(drawn, drawn + piece)) {
-        sentinel.before(panel(room, list, openAll ?? open.get(room) ?? (few && list.length > 0)));
+        const node = panel(room, list, openAll ?? open.get(room) ?? (few && list.length > 0));
+        panels.push(node);
+        sentinel.before(node);
       }
       drawn += piece;
       sentinel.textContent = `Show more of ${plural(groups.length, "room")}`;
@@ -284,6 +300,19 @@
     content.append(sentinel);
     draw();
     sentinel.addEventListener("click", draw);
+    print = () => {
+      let room = 0;
+      let left = total;
+      for (let lines = paper; lines > 0 && room < groups.length; room++) {
+        if (room >= drawn) draw();
+        const n = panels[room].drawTo(lines);
+        left -= n;
+        lines -= n + 1;
+      }
+      for (const node of panels.slice(room)) node.open = false;
+      const rooms = groups.length - Math.max(room, panels.length);
+      return [left > 0 && plural(left, noun), rooms > 0 && plural(rooms, "room")];
+    };
     watcher?.disconnect();
     watcher = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && sentinel.isConnected && draw(), { rootMargin: "600px" });
     if (sentinel.isConnected) watcher.observe(sentinel);
@@ -303,13 +332,17 @@
     const by = orders[order][1];
     groups.sort((a, b) => by(a, b) || collator.compare(a.room.title, b.room.title));
     rest.sort((a, b) => collator.compare(a.room.title, b.room.title));
-    $("said").textContent = `${plural(total, stateAt >= 0 ? "membership" : "row")} in ${plural(groups.length, "room")} shown` +
+    $("said").textContent = `${plural(total, noun)} in ${plural(groups.length, "room")} shown` +
       (rest.length > 0 ? `; ${plural(rest.length, "room")} with nobody to show at the end` : "") + ".";
     const everybody = $("view").value === "people";
     $("fold").hidden = $("by").hidden = everybody;
     if (everybody) {
-      const box = html("div", { class: "room" }, table(sorted(rows.filter(matches)), "Everybody", true));
-      content.append(box);
+      const box = table(sorted(rows.filter(matches)), "Everybody", true);
+      content.append(html("div", { class: "room" }, box));
+      print = () => {
+        const left = total - box.drawTo(paper);
+        return [left > 0 && plural(left, noun)];
+      };
     } else {
       drawRooms([...groups, ...rest], total);
     }
@@ -355,10 +388,8 @@
     });
   }
   addEventListener("beforeprint", () => {
-    for (const node of document.querySelectorAll("details.room")) {
-      node.open = true;
-      node.fill();
-    }
+    const left = print().filter(Boolean);
+    $("unprinted").textContent = left.length > 0 ? `Not printed: ${left.join(" and ")} more. Filters choose what is printed.` : "";
   });
 
   if (stateAt >= 0 && rows.length > 0) {
