@@ -88,7 +88,7 @@ type Facts struct {
 	Coverage Coverage
 	Events   EventFacts
 	// Exclusions are those not removed, by id, expired ones included; for report
-	// inactive. [NewExcluder] applies them.
+	// inactive and for explain. [NewExcluder] applies them.
 	Exclusions []Exclusion
 	Rooms      []RoomFacts     // by id; for report inactive
 	Members    []MemberFacts   // by room id, then account id; for report inactive

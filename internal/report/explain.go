@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"roompulse/internal/audit"
@@ -122,9 +123,12 @@ func (e *ExplainReport) judge(judge judge) {
 		e.verdict = string(v.state) + ": " + e.inactive.meanings()[v.state]
 	}
 	var only []string // with which flags a report lists them
-	switch {
+	switch excluded := e.excluded(); {
 	case facts.Status == audit.AccountDisabled, facts.Status == audit.AccountDeleted:
 		e.listed = "reports list no disabled or deleted accounts"
+		return
+	case excluded != "":
+		e.listed = "on no report, excluded: " + excluded
 		return
 	case facts.Owner && !q.Owners:
 		only = append(only, "--owners")
@@ -138,6 +142,16 @@ func (e *ExplainReport) judge(judge judge) {
 	if len(only) > 0 {
 		e.listed = "on a report of inactive members only with " + enumerate(only)
 	}
+}
+
+// excluded is the exclusion that the member falls under, empty if there is none.
+func (e *ExplainReport) excluded() string {
+	id := audit.NewExcluder(e.facts.Exclusions, e.inactive.query.Now).Find(e.facts.Members[0])
+	i := slices.IndexFunc(e.facts.Exclusions, func(x audit.Exclusion) bool { return x.ID == id })
+	if i < 0 {
+		return ""
+	}
+	return ExclusionText(e.facts.Exclusions[i])
 }
 
 // Write writes the answer as text for people.

@@ -198,6 +198,16 @@ func TestExplainVerdicts(t *testing.T) {
 			"only with --owners, --archived or --room and --all\n", "",
 		},
 		{"disabled", func(f *audit.ExplainFacts) { f.Members[0].Status = audit.AccountDisabled }, "Listed    reports list no disabled or deleted accounts", ""},
+		{
+			"excluded",
+			func(f *audit.ExplainFacts) {
+				f.Exclusions = []audit.Exclusion{
+					{ID: 1, Kind: audit.ExcludeAccount, Subject: "ann", Reason: "has left", ExpiresAt: until.Add(-time.Hour)},
+					{ID: 3, Kind: audit.ExcludeGroup, Subject: "g", Name: "Analysts", Reason: "they only count", GroupMembers: []string{"ann"}},
+				}
+			},
+			"Listed    on no report, excluded: group Analysts (g): they only count\n", "",
+		},
 		{"no member", func(f *audit.ExplainFacts) { f.Members = nil }, "Verdict   none: no member of the room at the window's end", "Listed"},
 		{"system", func(f *audit.ExplainFacts) { f.Accounts[0].ID = audit.AccountSystem }, "Verdict   none: the id stands for no certain person", "Listed"},
 		{"deleted room", func(f *audit.ExplainFacts) { f.Rooms[0].Deleted = until }, "Verdict   none: the room was deleted before the window's end", "never:"},

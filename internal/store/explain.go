@@ -82,6 +82,9 @@ func (e explained) read(ctx context.Context, read *audit.Facts, facts *audit.Exp
 		return err
 	}
 	read.Members = members
+	if read.Exclusions, err = exclusions(ctx, e.q, e.portal, e.window.To); err != nil {
+		return err
+	}
 	if facts.Memberships, err = e.memberships(ctx); err != nil {
 		return err
 	}
