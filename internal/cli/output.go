@@ -17,15 +17,12 @@ func replaceFile(path string, write func(io.Writer) error) (err error) {
 			err = fmt.Errorf("write %s: %w", path, err)
 		}
 	}()
-	if target, linkErr := filepath.EvalSymlinks(path); linkErr == nil {
-		path = target // the link stays, and its target is replaced
+	old, statErr := os.Stat(path)
+	if statErr == nil && !old.Mode().IsRegular() {
+		return writeInto(path, os.O_WRONLY, nil, write)
 	}
-	mode := os.FileMode(0o666) // less what the user's mask takes away
-	if info, statErr := os.Stat(path); statErr == nil {
-		mode = info.Mode().Perm()
-		if !info.Mode().IsRegular() {
-			return writeInto(path, os.O_WRONLY, mode, write)
-		}
+	if path, err = followLinks(path); err != nil {
+		return err
 	}
 	partial := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.partial", filepath.Base(path), os.Getpid()))
 	// What a run with the same process id left goes first: a link that somebody
@@ -33,13 +30,32 @@ func replaceFile(path string, write func(io.Writer) error) (err error) {
 	if err := remove(partial); err != nil {
 		return err
 	}
-	if err := writeInto(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode, write); err != nil {
+	if err := writeInto(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, old, write); err != nil {
 		return errors.Join(err, remove(partial))
 	}
 	if err := os.Rename(partial, path); err != nil {
 		return errors.Join(err, remove(partial))
 	}
 	return nil
+}
+
+// followLinks returns what a path leads to, be it there or yet to be made: a
+// link stays, and its target is replaced.
+func followLinks(path string) (string, error) {
+	for {
+		target, err := filepath.EvalSymlinks(path)
+		if err == nil || !errors.Is(err, os.ErrNotExist) {
+			return target, err
+		}
+		link, err := os.Readlink(path)
+		if err != nil {
+			return path, nil //nolint:nilerr // it is no link: opening it tells what is wrong, if anything is
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(filepath.Dir(path), link)
+		}
+		path = link
+	}
 }
 
 func remove(path string) error {
@@ -49,13 +65,24 @@ func remove(path string) error {
 	return nil
 }
 
-func writeInto(path string, flag int, mode os.FileMode, write func(io.Writer) error) error {
+// writeInto writes a file, which gets the permissions of old if there is one.
+func writeInto(path string, flag int, old os.FileInfo, write func(io.Writer) error) error {
+	mode := os.FileMode(0o666)
+	if old != nil {
+		mode = old.Mode().Perm()
+	}
 	file, err := os.OpenFile(path, flag, mode)
 	if err != nil {
 		return err
 	}
+	if old != nil {
+		err = file.Chmod(mode) // the user's mask took away some of it
+	}
 	out := bufio.NewWriter(file)
-	if err = write(out); err == nil {
+	if err == nil {
+		err = write(out)
+	}
+	if err == nil {
 		err = out.Flush()
 	}
 	if info, statErr := file.Stat(); err == nil && statErr == nil && info.Mode().IsRegular() {

@@ -81,7 +81,7 @@ func outputFlags() []cli.Flag {
 			Name: "format", Usage: "`FORMAT` " + strings.Join(report.FormatNames(), ", ") + " (default: by --output, else table)",
 			EnvVars: env("format"),
 		},
-		&cli.StringFlag{Name: "output", Usage: "write to `FILE`, which is complete or as it was before"},
+		&cli.StringFlag{Name: "output", Usage: "write to `FILE`, which is complete or as it was before (- is stdout)"},
 		&cli.BoolFlag{Name: "strict", Usage: "exit with 3 if the window is not complete (that data are old is no such thing: see --max-lag)"},
 	}
 }
@@ -216,7 +216,7 @@ func (a *app) endReport(c *cli.Context, format report.Format, r interface {
 	QualityLine() string
 }, quality report.DataQuality,
 ) error {
-	if !format.Prose || c.String("output") != "" {
+	if !format.Prose || outputFile(c) != "" {
 		for _, notice := range r.Notices() {
 			fmt.Fprintln(a.stderr, notice)
 		}
@@ -230,9 +230,17 @@ func (a *app) endReport(c *cli.Context, format report.Format, r interface {
 	return nil
 }
 
+// outputFile is the file of --output, empty for stdout.
+func outputFile(c *cli.Context) string {
+	if path := c.String("output"); path != "-" {
+		return path
+	}
+	return ""
+}
+
 // output hands write the file of --output, else stdout.
 func (a *app) output(c *cli.Context, write func(io.Writer, report.Options) error) error {
-	if path := c.String("output"); path != "" {
+	if path := outputFile(c); path != "" {
 		return replaceFile(path, func(w io.Writer) error { return write(w, report.Options{}) })
 	}
 	return write(a.stdout, a.reportOptions())
