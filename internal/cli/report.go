@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -75,11 +76,14 @@ func filterFlags() []cli.Flag {
 	)
 }
 
+// formatVariable is no EnvVars of --format: the name of a file, which was given
+// for this report, says more than a variable for all of them.
+const formatVariable = "ROOMPULSE_FORMAT"
+
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "format", Usage: "`FORMAT` " + strings.Join(report.FormatNames(), ", ") + " (default: by --output, else table)",
-			EnvVars: env("format"),
+			Name: "format", Usage: "`FORMAT` " + strings.Join(report.FormatNames(), ", ") + " (default: by --output, else $" + formatVariable + ", else table)",
 		},
 		&cli.StringFlag{Name: "output", Usage: "write to `FILE`, which is complete or as it was before (- is stdout)"},
 		&cli.BoolFlag{Name: "strict", Usage: "exit with 3 if the window is not complete (that data are old is no such thing: see --max-lag)"},
@@ -99,7 +103,8 @@ type reportFrame struct {
 
 // openReport checks the command line before it touches the database.
 func (a *app) openReport(c *cli.Context) (*reportFrame, error) {
-	format, err := report.ParseFormat(c.String("format"), c.String("output"))
+	name := cmp.Or(c.String("format"), report.FileFormat(outputFile(c)), os.Getenv(formatVariable))
+	format, err := report.ParseFormat(name, "")
 	if err != nil {
 		return nil, err
 	}

@@ -64,12 +64,15 @@ var fileNames = map[string]string{
 	".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html",
 }
 
+// FileFormat is the format that a file's name tells, empty if it tells none.
+func FileFormat(file string) string { return fileNames[strings.ToLower(filepath.Ext(file))] }
+
 // ParseFormat returns the format of a --format, else a [audit.UsageError]. An
 // empty name stands for the format that the file's name tells, and table.
 func ParseFormat(name, file string) (Format, error) {
 	all := formats()
 	if name == "" {
-		name = cmp.Or(fileNames[strings.ToLower(filepath.Ext(file))], all[0].Name)
+		name = cmp.Or(FileFormat(file), all[0].Name)
 	}
 	i := slices.IndexFunc(all, func(f Format) bool { return f.Name == name })
 	if i < 0 {
