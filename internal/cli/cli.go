@@ -42,7 +42,7 @@ const exitCodes = `EXIT CODES:
    0  done
    1  failed, or interrupted; verify: something is wrong and not repaired
    2  usage: the command line or a setting is wrong
-   3  done, but data is incomplete (report: only with --strict)
+   3  done, but data is incomplete (report: only with --strict; verify: only with --repair)
    4  DocSpace refused: key, rights, plan or audit option
    5  another run holds the lock
 `

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -21,7 +22,8 @@ func (a *app) verifyCommand() *cli.Command {
 		Description: "Compares what reports read with the raw events, what events count as with the rules of this version, and what\n" +
 			"is called complete with what is there. Ends with 1 if something is wrong and not repaired. It may run beside a sync.\n\n" +
 			"--repair puts right what is wrong, and is in order after an update that changed what counts. It needs the lock\n" +
-			"that sync needs. Spans of which events were lost are read again by the next sync. It may be broken off at any time.",
+			"that sync needs. Spans of which events were lost it calls incomplete again, and ends with 3: run `roompulse sync`,\n" +
+			"which reads them again. It may be broken off at any time.",
 		Flags: []cli.Flag{portalFlag, &cli.BoolFlag{Name: "repair", Usage: "put right what is wrong"}},
 		Action: func(c *cli.Context) error {
 			st, err := a.readyWarehouse(c.Context)
@@ -56,12 +58,14 @@ func (a *app) verify(ctx context.Context, st *store.Store, portal store.Portal, 
 		return err
 	}
 	switch {
-	case v.Sound():
-		return nil
-	case repair:
+	case !v.Sound() && repair:
 		return errors.New("not everything could be put right: see above")
+	case !v.Sound():
+		return errors.New("the warehouse does not agree with itself: run `roompulse verify --repair`")
+	case slices.ContainsFunc(v.Findings, reopened):
+		return fmt.Errorf("%w where events were lost: run `roompulse sync`, which reads them again", errIncomplete)
 	}
-	return errors.New("the warehouse does not agree with itself: run `roompulse verify --repair`")
+	return nil
 }
 
 func (a *app) repair(ctx context.Context, st *store.Store, portal store.Portal, tell func(time.Time)) (audit.Verification, error) {
@@ -73,6 +77,9 @@ func (a *app) repair(ctx context.Context, st *store.Store, portal store.Portal, 
 	defer w.Close()
 	return w.Repair(ctx, a.now(), tell)
 }
+
+// reopened reports whether a repair made windows incomplete, for a sync to complete them.
+func reopened(f audit.Finding) bool { return f.Part == audit.PartWindows && f.Repaired }
 
 // wrong says what is counted of a part.
 var wrong = map[audit.Part]string{
@@ -93,7 +100,10 @@ func writeVerification(w io.Writer, portal store.Portal, v audit.Verification) e
 	}
 	for _, f := range v.Findings {
 		state := "wrong"
-		if f.Repaired {
+		switch {
+		case reopened(f):
+			state = "reopened"
+		case f.Repaired:
 			state = "repaired"
 		}
 		span := f.First.Format(time.DateOnly)
