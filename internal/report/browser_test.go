@@ -343,6 +343,32 @@ func TestPagePrints(t *testing.T) {
 	}
 }
 
+// More events in a bucket than a character of the heat map can tell still sort,
+// and stand in the sparkline, as many as they are.
+func TestPageManyEventsInABucket(t *testing.T) {
+	t.Parallel()
+	f, q := office(1, 2, 30)
+	for i, b := range []audit.BucketFacts{{Buckets: []int32{3}, Events: []int32{500}}, {Buckets: []int32{4}, Events: []int32{125}}} {
+		m := &f.Members[i]
+		m.Name, m.Events = []string{"Wave", "Drip"}[i], 0
+		for _, n := range b.Events {
+			m.Events += int64(n)
+		}
+		f.byBucket[audit.MemberKey{RoomID: m.RoomID, AccountID: m.AccountID}] = b
+	}
+	ctx := browser.New(t)
+	watch(ctx, t)
+	visit(ctx, t, pageFile(t, f, q))
+	column := slices.Index(texts(ctx, t, "#sort option"), "Recorded activity by day")
+	if names := texts(ctx, t, ".who b", choose("sort", strconv.Itoa(column))); !slices.Equal(names, []string{"Wave", "Drip"}) {
+		t.Errorf("most activity first: %q", names)
+	}
+	// The fourth bar is the highest, the fifth a quarter of it: 23 units less 5.75.
+	if d := eval[string](ctx, t, `document.querySelector(".spark path").getAttribute("d")`); !strings.Contains(d, "M3 26V2.0H") || !strings.Contains(d, "M4 26V19.3H") {
+		t.Errorf("the sparkline is %s", d)
+	}
+}
+
 // keep leaves a picture in the folder of ROOMPULSE_TEST_PICTURES, to be looked at.
 func keep(t *testing.T, name string, content []byte) {
 	t.Helper()

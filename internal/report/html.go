@@ -89,6 +89,7 @@ type pageRoom struct {
 	Sum   string  `json:"sum"`
 	Note  string  `json:"note,omitempty"`
 	Rows  [][]any `json:"rows"`
+	Sums  []int64 `json:"sums,omitempty"` // events by bucket of those whom the heat map shows
 }
 
 type pageHeat struct {
@@ -245,6 +246,9 @@ func (r *InactiveReport) pageData() pageData {
 			}
 		}
 		data.Rooms[i] = pageRoom{ID: plain(room.ID), Title: roomTitle(room.ID, room.Title), Sum: roomSum(room), Note: roomNote(room, zone), Rows: rows}
+		if r.byDay {
+			data.Rooms[i].Sums = bucketSums(room, buckets)
+		}
 	}
 	data.People = people.list
 	return data
@@ -290,6 +294,16 @@ func heatText(m Member) any {
 		text[bucket] = digits[min(int(m.byBucket.Events[i]), len(digits)-1)]
 	}
 	return string(text)
+}
+
+func bucketSums(room Room, b audit.Buckets) []int64 {
+	sums := make([]int64, b.Count)
+	for _, m := range room.everybody {
+		for i, bucket := range m.byBucket.Buckets {
+			sums[bucket] += int64(m.byBucket.Events[i])
+		}
+	}
+	return sums
 }
 
 // firstBucket is the bucket that a moment lies in, 0 if it is not known or before all.

@@ -22,6 +22,7 @@
   const indexOf = (kind) => columns.findIndex((c) => c.kind === kind);
   const stateAt = indexOf("state");
   const heatAt = indexOf("heat");
+  const eventsAt = indexOf("num"); // the first number is that of events
   const tileOf = (row) => states[row[stateAt]].tile;
 
   // Rooms and rows, with what is looked up often.
@@ -37,7 +38,7 @@
   const shown = new Set(states.map((s) => s.tile));
   let words = [];
   let order = 0;
-  let sort = { column: stateAt >= 0 ? stateAt : columns.findIndex((c) => c.kind === "num"), down: stateAt < 0 };
+  let sort = { column: stateAt >= 0 ? stateAt : eventsAt, down: stateAt < 0 };
 
   const matches = (row) => (stateAt < 0 || shown.has(tileOf(row.cells))) &&
     words.every((w) => people[row.cells[0]].find.includes(w) || row.room.find.includes(w));
@@ -115,9 +116,7 @@
     return node;
   };
 
-  const spark = (room) => {
-    const sums = new Array(heat.count).fill(0);
-    for (const row of room.all) counts(row.cells[heatAt] ?? "").forEach((n, i) => { sums[i] += n; });
+  const spark = ({ sums }) => {
     const top = Math.max(1, ...sums);
     const node = svg("svg", { viewBox: `0 0 ${heat.count} 26`, preserveAspectRatio: "none", "aria-hidden": "true" });
     node.append(svg("path", {
@@ -133,7 +132,7 @@
     const cell = row.cells[i];
     switch (columns[i].kind) {
     case "person": return people[cell][0];
-    case "heat": return counts(cell ?? "").reduce((a, b) => a + b, cell === null ? -1 : 0);
+    case "heat": return row.cells[eventsAt]; // exact, unlike the characters of the heat map
     case "time": return /^\d/.test(cell) ? cell : "";
     default: return cell;
     }
@@ -259,7 +258,6 @@
   };
 
   const listedIn = (list) => list.filter((row) => stateAt < 0 || states[row.cells[stateAt]].listed).length;
-  const eventsAt = columns.findIndex((c) => c.kind === "num");
   const sumOf = (list) => list.reduce((sum, row) => sum + row.cells[eventsAt], 0);
   const orders = stateAt >= 0 ? [
     ["most without activity", (a, b) => b.listed - a.listed],
