@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -339,6 +340,34 @@ func TestPagePrints(t *testing.T) {
 		}
 		if rooms, rows, rest := printed(ctx, t); rooms != tc.wantRooms || rows != tc.wantRows || rest != tc.rest {
 			t.Errorf("%s: paper has %d rooms and %d rows, want %d and %d; it says %q, want %q", tc.name, rooms, rows, tc.wantRooms, tc.wantRows, rest, tc.rest)
+		}
+	}
+}
+
+// A browser that cannot draw the rooms says so, and no other does.
+func TestPageUndrawn(t *testing.T) {
+	t.Parallel()
+	f, q := office(1, 2, 30)
+	path := pageFile(t, f, q)
+	ctx := browser.New(t)
+	watch(ctx, t)
+	visit(ctx, t, path)
+	if got := texts(ctx, t, "#undrawn"); len(got) != 0 {
+		t.Errorf("beside the rooms it says %q", got)
+	}
+	for name, prepare := range map[string]chromedp.Action{
+		"old browser": chromedp.ActionFunc(func(ctx context.Context) error {
+			_, err := page.AddScriptToEvaluateOnNewDocument("delete globalThis.DecompressionStream").Do(ctx)
+			return err
+		}),
+		"no scripts": emulation.SetScriptExecutionDisabled(true),
+	} {
+		var visible []*cdp.Node
+		if err := chromedp.Run(ctx, prepare, chromedp.Navigate("file://"+path), chromedp.Nodes("#undrawn", &visible, chromedp.ByQuery, chromedp.AtLeast(0))); err != nil {
+			t.Fatal(err)
+		}
+		if len(visible) != 1 {
+			t.Errorf("%s: nothing says that the rooms are missing", name)
 		}
 	}
 }

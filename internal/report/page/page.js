@@ -13,6 +13,9 @@
   const html = make(null);
   const svg = make("http://www.w3.org/2000/svg");
 
+  // The page says from the start that rooms are missing, also where this script does not even parse.
+  if (!globalThis.DecompressionStream) return;
+  $("undrawn").remove();
   const packed = Uint8Array.from(atob($("data").textContent.trim()), (c) => c.charCodeAt(0));
   const data = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
   const { columns, people, rooms, states, heat } = data;
