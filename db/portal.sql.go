@@ -151,6 +151,18 @@ func (q *Queries) ListPortals(ctx context.Context) ([]Portal, error) {
 	return items, nil
 }
 
+const lockPortal = `-- name: LockPortal :exec
+SELECT FROM portal
+WHERE portal_id = $1
+FOR NO KEY UPDATE
+`
+
+// Others who lock the portal wait for the transaction's end; who only names it does not.
+func (q *Queries) LockPortal(ctx context.Context, portalID int32) error {
+	_, err := q.db.Exec(ctx, lockPortal, portalID)
+	return err
+}
+
 const renamePortal = `-- name: RenamePortal :execrows
 UPDATE portal SET host = $1 WHERE host = $2
 `

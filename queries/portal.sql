@@ -7,6 +7,12 @@ SELECT * FROM portal WHERE owner_account_id = @owner_account_id::text;
 -- name: ListPortals :many
 SELECT * FROM portal ORDER BY host;
 
+-- name: LockPortal :exec
+-- Others who lock the portal wait for the transaction's end; who only names it does not.
+SELECT FROM portal
+WHERE portal_id = @portal_id
+FOR NO KEY UPDATE;
+
 -- name: CreatePortal :one
 INSERT INTO portal (portal_id, host, owner_account_id, created_at)
 SELECT coalesce(max(portal_id), 0) + 1, @host, @owner_account_id::text, @created_at

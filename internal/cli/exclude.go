@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -17,19 +18,20 @@ import (
 func (a *app) excludeCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "exclude",
-		Usage: "leave people or rooms out of reports and reminders, with a reason",
+		Usage: "leave people or rooms out of verdicts and reminders, with a reason",
 		Subcommands: []*cli.Command{
 			{
 				Name:  "add",
 				Usage: "judge somebody no more; reports say who and why",
-				Description: "An exclusion holds for every report and reminder made while it stands, whatever the window.\n" +
+				Description: "An exclusion holds for every report inactive and reminder made while it stands, whatever the window. Report\n" +
+					"activity counts everybody: it tells what happened, and judges nobody.\n" +
 					"Adding one again replaces its reason and end.",
 				Flags: []cli.Flag{
 					portalFlag,
 					&cli.StringFlag{Name: "account", Usage: "the account with `ID|EMAIL`"},
 					&cli.StringFlag{Name: "domain", Usage: "everybody with an e-mail address of `DOMAIN`, subdomains not included"},
 					&cli.StringFlag{Name: "room", Usage: "everybody in the room with `ID`"},
-					&cli.StringFlag{Name: "group", Usage: "everybody who belongs to the group with `ID|NAME`, in all rooms"},
+					&cli.StringFlag{Name: "group", Usage: "everybody who belongs to the group with `ID|NAME`, in all rooms; it must have, or have had, a right in one"},
 					&cli.StringFlag{Name: "reason", Usage: "`TEXT` that says why; reports show it"},
 					&cli.StringFlag{Name: "until", Usage: "let it end at `T`: 2026-10-01, 2026-10-01T08:00 or RFC 3339 (default: when it is removed)"},
 					timeZoneFlag(),
@@ -77,8 +79,8 @@ func (a *app) exclusion(c *cli.Context) (audit.Exclusion, error) {
 	}
 	if x.Kind == audit.ExcludeDomain {
 		x.Subject = strings.ToLower(strings.TrimPrefix(x.Subject, "@"))
-		if strings.ContainsAny(x.Subject, "@ ") || x.Subject == "" {
-			return x, audit.Usagef("--domain %q is no domain: write one such as example.org", c.String("domain"))
+		if strings.ContainsAny(x.Subject, "@ *") || slices.Contains(strings.Split(x.Subject, "."), "") {
+			return x, audit.Usagef("--domain %q is no domain: write one such as example.org, and each of its subdomains by itself", c.String("domain"))
 		}
 	}
 	zone, err := audit.LoadZone(c.String("time-zone"))

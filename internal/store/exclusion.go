@@ -65,6 +65,10 @@ func toExclusions(rows []db.ListExclusionsRow) []audit.Exclusion {
 func (r *Reader) AddExclusion(ctx context.Context, x audit.Exclusion) (audit.Exclusion, error) {
 	err := pgx.BeginFunc(ctx, r.store.pool, func(tx pgx.Tx) (err error) {
 		q := r.store.q.WithTx(tx)
+		// Two at once would take the same number, or the same subject's place.
+		if err := q.LockPortal(ctx, r.portal.ID); err != nil {
+			return fmt.Errorf("lock the portal: %w", err)
+		}
 		if x.Kind != audit.ExcludeDomain {
 			if x.Subject, x.Name, err = exclusionSubject(ctx, q, r.portal, x); err != nil {
 				return err
@@ -92,6 +96,8 @@ func exclusionSubject(ctx context.Context, q *db.Queries, p Portal, x audit.Excl
 	switch {
 	case err != nil:
 		return x.Subject, "", err
+	case len(found) == 0 && x.Kind == audit.ExcludeGroup:
+		return x.Subject, "", audit.Usagef("no room of %s gives or gave a right to such a group, and no others are known: exclude its people one by one, or their domain", p.Host)
 	case len(found) == 0:
 		return x.Subject, "", audit.Usagef("%s has none; a new one needs a roompulse sync", p.Host)
 	case len(found) > 1:

@@ -98,7 +98,7 @@ func (s *Store) addPortal(ctx context.Context, host, ownerID string, now time.Ti
 
 // lock takes the portal's lock and makes the session ready.
 func (w *Writer) lock(ctx context.Context) error {
-	if err := lockPortal(ctx, w.conn, w.pid, lockSync, w.Portal, "a sync is running"); err != nil {
+	if err := lockPortal(ctx, w.conn, w.pid, lockSync, w.Portal, "a sync or a repair is running"); err != nil {
 		return err
 	}
 	if _, err := w.conn.Exec(ctx, stagingSQL); err != nil {
