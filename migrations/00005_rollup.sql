@@ -38,8 +38,8 @@ COMMENT ON COLUMN room_day.edit_last_at IS 'Last event of class edit that day, U
 COMMENT ON COLUMN room_day.manage_first_at IS 'First event of class manage that day, UTC';
 COMMENT ON COLUMN room_day.manage_last_at IS 'Last event of class manage that day, UTC';
 
--- The days of room_day once more, a bit each. It tells who was active in a long
--- window in a hundredth of the time that adding up room_day takes.
+-- The days of room_day once more, a bit each. One row a year tells who was active
+-- in a window where room_day has a row for each day.
 CREATE TABLE room_year (
     portal_id    integer NOT NULL,
     year         smallint NOT NULL,
