@@ -28,7 +28,9 @@ func (q *Queries) AddPendingHistory(ctx context.Context, arg AddPendingHistoryPa
 	return err
 }
 
-type CopyStagedEventsParams struct {
+type CopyEventsParams struct {
+	PortalID    int32
+	RunID       int32
 	EventID     int64
 	OccurredAt  time.Time
 	AccountKey  int32
@@ -146,52 +148,21 @@ func (q *Queries) GetIdentity(ctx context.Context, arg GetIdentityParams) (GetId
 	return i, err
 }
 
-const listChangedIdentities = `-- name: ListChangedIdentities :many
-SELECT s.event_id
-FROM staged_event AS s
-INNER JOIN audit_event AS e ON e.portal_id = $1 AND e.event_id = s.event_id
-INNER JOIN kind AS known ON known.portal_id = $1 AND known.kind_key = e.kind_key
-INNER JOIN kind AS listed ON listed.portal_id = $1 AND listed.kind_key = s.kind_key
-WHERE e.account_key <> s.account_key
-    OR known.action_id <> listed.action_id
-    OR abs(extract(epoch FROM e.occurred_at - s.occurred_at)) NOT IN (0, 1800, 3600)
-ORDER BY s.event_id
-LIMIT 5
-`
-
-// Staged events whose id is held already for another act: the portal has been
-// restored or moved and gives its ids anew. The date may differ by the hour, or
-// half of it, of a clock change.
-func (q *Queries) ListChangedIdentities(ctx context.Context, portalID int32) ([]int64, error) {
-	rows, err := q.db.Query(ctx, listChangedIdentities, portalID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []int64{}
-	for rows.Next() {
-		var event_id int64
-		if err := rows.Scan(&event_id); err != nil {
-			return nil, err
-		}
-		items = append(items, event_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listEventsByID = `-- name: ListEventsByID :many
 SELECT e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, k.action_id
-FROM audit_event AS e
+FROM (SELECT unnest($1::bigint[]) AS event_id) AS w
+CROSS JOIN LATERAL (
+    SELECT o.portal_id, o.event_id, o.occurred_at, o.account_key, o.kind_key, o.room_key, o.room_source, o.class
+    FROM audit_event AS o
+    WHERE o.portal_id = $2 AND o.event_id = w.event_id
+    OFFSET 0
+) AS e
 INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
-WHERE e.portal_id = $1 AND e.event_id = ANY($2::bigint[])
 `
 
 type ListEventsByIDParams struct {
-	PortalID int32
 	EventIDs []int64
+	PortalID int32
 }
 
 type ListEventsByIDRow struct {
@@ -205,8 +176,10 @@ type ListEventsByIDRow struct {
 }
 
 // The events among the given ids that are here, with what their room rests on.
+// The lateral query with its OFFSET 0 makes the planner look each id up by the key. Left
+// free and without statistics, as early in a first sync, it reads the whole table.
 func (q *Queries) ListEventsByID(ctx context.Context, arg ListEventsByIDParams) ([]ListEventsByIDRow, error) {
-	rows, err := q.db.Query(ctx, listEventsByID, arg.PortalID, arg.EventIDs)
+	rows, err := q.db.Query(ctx, listEventsByID, arg.EventIDs, arg.PortalID)
 	if err != nil {
 		return nil, err
 	}
@@ -305,56 +278,6 @@ func (q *Queries) ListEventsOfContext(ctx context.Context, arg ListEventsOfConte
 	return items, nil
 }
 
-const listEventsToMove = `-- name: ListEventsToMove :many
-SELECT e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, s.occurred_at AS moved_to, c.title
-FROM staged_event AS s
-INNER JOIN audit_event AS e ON e.portal_id = $1 AND e.event_id = s.event_id
-LEFT JOIN context AS c ON c.portal_id = e.portal_id AND c.context_key = e.context_key
-WHERE s.occurred_at < e.occurred_at
-ORDER BY e.event_id
-`
-
-type ListEventsToMoveRow struct {
-	EventID    int64
-	OccurredAt time.Time
-	AccountKey int32
-	RoomKey    *int32
-	RoomSource int16
-	Class      int16
-	MovedTo    time.Time
-	Title      *string
-}
-
-// Events that are held with a later date than they are staged with.
-func (q *Queries) ListEventsToMove(ctx context.Context, portalID int32) ([]ListEventsToMoveRow, error) {
-	rows, err := q.db.Query(ctx, listEventsToMove, portalID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListEventsToMoveRow{}
-	for rows.Next() {
-		var i ListEventsToMoveRow
-		if err := rows.Scan(
-			&i.EventID,
-			&i.OccurredAt,
-			&i.AccountKey,
-			&i.RoomKey,
-			&i.RoomSource,
-			&i.Class,
-			&i.MovedTo,
-			&i.Title,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listPendingHistory = `-- name: ListPendingHistory :many
 SELECT h.event_id, r.room_id, (m.actor_id IS NOT NULL)::boolean AS own_membership
 FROM history_pending AS h
@@ -396,127 +319,42 @@ func (q *Queries) ListPendingHistory(ctx context.Context, arg ListPendingHistory
 	return items, nil
 }
 
-const mergeStagedEvents = `-- name: MergeStagedEvents :one
-WITH fresh AS (
-    INSERT INTO audit_event (
-        portal_id, run_id, event_id, occurred_at, account_key, kind_key, client_key, page_key,
-        context_key, room_key, class, room_source, target, description, actor_name, extra
-    )
-    SELECT
-        $1::integer, $2::integer, s.event_id, s.occurred_at, s.account_key, s.kind_key, s.client_key, s.page_key,
-        s.context_key, s.room_key, s.class, s.room_source, s.target, s.description, s.actor_name, s.extra
-    FROM staged_event AS s
-    ORDER BY s.event_id
-    ON CONFLICT DO NOTHING
-    RETURNING portal_id, room_key, account_key, class, room_source, occurred_at, (occurred_at AT TIME ZONE 'UTC')::date AS day
-),
-rooms AS (
-    INSERT INTO room_day AS d (
-        portal_id, room_key, account_key, day, views, edits, manages,
-        view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
-    )
-    SELECT
-        f.portal_id, f.room_key, f.account_key, f.day,
-        nullif(count(*) FILTER (WHERE f.class = 1), 0),
-        nullif(count(*) FILTER (WHERE f.class = 2), 0),
-        nullif(count(*) FILTER (WHERE f.class = 3), 0),
-        min(f.occurred_at) FILTER (WHERE f.class = 1), max(f.occurred_at) FILTER (WHERE f.class = 1),
-        min(f.occurred_at) FILTER (WHERE f.class = 2), max(f.occurred_at) FILTER (WHERE f.class = 2),
-        min(f.occurred_at) FILTER (WHERE f.class = 3), max(f.occurred_at) FILTER (WHERE f.class = 3)
-    FROM fresh AS f
-    WHERE f.room_key IS NOT NULL AND f.class > 0
-    GROUP BY f.portal_id, f.room_key, f.account_key, f.day
-    ORDER BY f.portal_id, f.room_key, f.account_key, f.day
-    ON CONFLICT (portal_id, room_key, account_key, day) DO UPDATE SET
-        views = nullif(coalesce(d.views, 0) + coalesce(excluded.views, 0), 0),
-        edits = nullif(coalesce(d.edits, 0) + coalesce(excluded.edits, 0), 0),
-        manages = nullif(coalesce(d.manages, 0) + coalesce(excluded.manages, 0), 0),
-        view_first_at = least(d.view_first_at, excluded.view_first_at),
-        view_last_at = greatest(d.view_last_at, excluded.view_last_at),
-        edit_first_at = least(d.edit_first_at, excluded.edit_first_at),
-        edit_last_at = greatest(d.edit_last_at, excluded.edit_last_at),
-        manage_first_at = least(d.manage_first_at, excluded.manage_first_at),
-        manage_last_at = greatest(d.manage_last_at, excluded.manage_last_at)
-),
-years AS (
-    INSERT INTO room_year AS y (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
-    SELECT
-        f.portal_id, extract(year FROM f.day), f.room_key, f.account_key,
-        bit_or(f.day_bit) FILTER (WHERE f.class = 1),
-        bit_or(f.day_bit) FILTER (WHERE f.class = 2),
-        bit_or(f.day_bit) FILTER (WHERE f.class = 3)
-    FROM (
-        SELECT r.portal_id, r.room_key, r.account_key, r.class, r.room_source, r.occurred_at, r.day, B'1'::bit(366) >> (extract(doy FROM r.day)::integer - 1) AS day_bit
-        FROM fresh AS r
-        WHERE r.room_key IS NOT NULL AND r.class > 0
-    ) AS f
-    GROUP BY f.portal_id, extract(year FROM f.day), f.room_key, f.account_key
-    ORDER BY f.portal_id, extract(year FROM f.day), f.room_key, f.account_key
-    ON CONFLICT (portal_id, year, room_key, account_key) DO UPDATE SET
-        view_days = coalesce(y.view_days | excluded.view_days, y.view_days, excluded.view_days),
-        edit_days = coalesce(y.edit_days | excluded.edit_days, y.edit_days, excluded.edit_days),
-        manage_days = coalesce(y.manage_days | excluded.manage_days, y.manage_days, excluded.manage_days)
-    -- Most days have their bit already.
-    WHERE coalesce(y.view_days | excluded.view_days, excluded.view_days) <> coalesce(y.view_days, B'0'::bit(366))
-        OR coalesce(y.edit_days | excluded.edit_days, excluded.edit_days) <> coalesce(y.edit_days, B'0'::bit(366))
-        OR coalesce(y.manage_days | excluded.manage_days, excluded.manage_days) <> coalesce(y.manage_days, B'0'::bit(366))
-),
-accounts AS (
-    INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
-    SELECT f.portal_id, f.account_key, f.day, count(*), max(f.occurred_at)
-    FROM fresh AS f
-    WHERE f.class >= 0
-    GROUP BY f.portal_id, f.account_key, f.day
-    ORDER BY f.portal_id, f.account_key, f.day
-    ON CONFLICT (portal_id, account_key, day) DO UPDATE SET
-        events = d.events + excluded.events,
-        last_at = greatest(d.last_at, excluded.last_at)
-),
-days AS (
-    INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
-    SELECT f.portal_id, f.day, f.room_source, f.class, count(*)
-    FROM fresh AS f
-    GROUP BY f.portal_id, f.day, f.room_source, f.class
-    ORDER BY f.portal_id, f.day, f.room_source, f.class
-    ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
-)
-SELECT count(*) AS new_events, coalesce(min(f.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS oldest_new
-FROM fresh AS f
-`
-
-type MergeStagedEventsParams struct {
-	PortalID int32
-	RunID    int32
-}
-
-type MergeStagedEventsRow struct {
-	NewEvents int64
-	OldestNew time.Time
-}
-
-// Moves the staged events that are not known yet into audit_event, in rising
-// id (a listed, falling order makes the primary key nearly twice as large),
-// and adds them to the rollups. Returns how many there were and the date of the
-// oldest, year 1 if there were none.
-// Adding is exact because only rows that were really inserted are added; it is
-// in key order so that it can never deadlock with another writer.
-func (q *Queries) MergeStagedEvents(ctx context.Context, arg MergeStagedEventsParams) (MergeStagedEventsRow, error) {
-	row := q.db.QueryRow(ctx, mergeStagedEvents, arg.PortalID, arg.RunID)
-	var i MergeStagedEventsRow
-	err := row.Scan(&i.NewEvents, &i.OldestNew)
-	return i, err
-}
-
-const moveEvents = `-- name: MoveEvents :exec
+const moveEvents = `-- name: MoveEvents :many
 UPDATE audit_event AS e
-SET occurred_at = s.occurred_at
-FROM staged_event AS s
-WHERE e.portal_id = $1 AND e.event_id = s.event_id AND s.occurred_at < e.occurred_at
+SET occurred_at = m.moved_to
+FROM (SELECT unnest($2::bigint[]) AS event_id, unnest($3::timestamptz[]) AS moved_to) AS m
+WHERE e.portal_id = $1 AND e.event_id = m.event_id
+RETURNING coalesce((
+    SELECT c.title FROM context AS c WHERE c.portal_id = e.portal_id AND c.context_key = e.context_key
+), '')::text AS title
 `
 
-func (q *Queries) MoveEvents(ctx context.Context, portalID int32) error {
-	_, err := q.db.Exec(ctx, moveEvents, portalID)
-	return err
+type MoveEventsParams struct {
+	PortalID int32
+	EventIDs []int64
+	MovedTo  []time.Time
+}
+
+// Gives events other dates and returns the titles that their contexts name. The
+// caller recounts the rollups in the same transaction.
+func (q *Queries) MoveEvents(ctx context.Context, arg MoveEventsParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, moveEvents, arg.PortalID, arg.EventIDs, arg.MovedTo)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var title string
+		if err := rows.Scan(&title); err != nil {
+			return nil, err
+		}
+		items = append(items, title)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const setEventRooms = `-- name: SetEventRooms :exec

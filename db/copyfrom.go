@@ -9,13 +9,13 @@ import (
 	"context"
 )
 
-// iteratorForCopyStagedEvents implements pgx.CopyFromSource.
-type iteratorForCopyStagedEvents struct {
-	rows                 []CopyStagedEventsParams
+// iteratorForCopyEvents implements pgx.CopyFromSource.
+type iteratorForCopyEvents struct {
+	rows                 []CopyEventsParams
 	skippedFirstNextCall bool
 }
 
-func (r *iteratorForCopyStagedEvents) Next() bool {
+func (r *iteratorForCopyEvents) Next() bool {
 	if len(r.rows) == 0 {
 		return false
 	}
@@ -27,8 +27,10 @@ func (r *iteratorForCopyStagedEvents) Next() bool {
 	return len(r.rows) > 0
 }
 
-func (r iteratorForCopyStagedEvents) Values() ([]interface{}, error) {
+func (r iteratorForCopyEvents) Values() ([]interface{}, error) {
 	return []interface{}{
+		r.rows[0].PortalID,
+		r.rows[0].RunID,
 		r.rows[0].EventID,
 		r.rows[0].OccurredAt,
 		r.rows[0].AccountKey,
@@ -46,10 +48,10 @@ func (r iteratorForCopyStagedEvents) Values() ([]interface{}, error) {
 	}, nil
 }
 
-func (r iteratorForCopyStagedEvents) Err() error {
+func (r iteratorForCopyEvents) Err() error {
 	return nil
 }
 
-func (q *Queries) CopyStagedEvents(ctx context.Context, arg []CopyStagedEventsParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"staged_event"}, []string{"event_id", "occurred_at", "account_key", "kind_key", "client_key", "page_key", "context_key", "room_key", "class", "room_source", "target", "description", "actor_name", "extra"}, &iteratorForCopyStagedEvents{rows: arg})
+func (q *Queries) CopyEvents(ctx context.Context, arg []CopyEventsParams) (int64, error) {
+	return q.db.CopyFrom(ctx, []string{"audit_event"}, []string{"portal_id", "run_id", "event_id", "occurred_at", "account_key", "kind_key", "client_key", "page_key", "context_key", "room_key", "class", "room_source", "target", "description", "actor_name", "extra"}, &iteratorForCopyEvents{rows: arg})
 }

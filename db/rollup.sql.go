@@ -10,11 +10,53 @@ import (
 	"time"
 )
 
+const addToAccountDays = `-- name: AddToAccountDays :exec
+INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
+SELECT $1::integer, a.account_key, a.day, a.events, a.last_at
+FROM (
+    SELECT
+        unnest($2::integer[]) AS account_key,
+        unnest($3::date[]) AS day,
+        unnest($4::integer[]) AS events,
+        unnest($5::timestamptz[]) AS last_at
+) AS a
+ORDER BY a.account_key, a.day
+ON CONFLICT (portal_id, account_key, day) DO UPDATE SET
+    events = d.events + excluded.events,
+    last_at = greatest(d.last_at, excluded.last_at)
+`
+
+type AddToAccountDaysParams struct {
+	PortalID    int32
+	AccountKeys []int32
+	Days        []time.Time
+	Events      []int32
+	LastAt      []time.Time
+}
+
+// As AddToRoomDays.
+func (q *Queries) AddToAccountDays(ctx context.Context, arg AddToAccountDaysParams) error {
+	_, err := q.db.Exec(ctx, addToAccountDays,
+		arg.PortalID,
+		arg.AccountKeys,
+		arg.Days,
+		arg.Events,
+		arg.LastAt,
+	)
+	return err
+}
+
 const addToEventDays = `-- name: AddToEventDays :exec
 INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
-SELECT
-    $1::integer, unnest($2::date[]), unnest($3::smallint[]),
-    unnest($4::smallint[]), unnest($5::bigint[])
+SELECT $1::integer, a.day, a.room_source, a.class, a.events
+FROM (
+    SELECT
+        unnest($2::date[]) AS day,
+        unnest($3::smallint[]) AS room_source,
+        unnest($4::smallint[]) AS class,
+        unnest($5::bigint[]) AS events
+) AS a
+ORDER BY a.day, a.room_source, a.class
 ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
 `
 
@@ -26,7 +68,7 @@ type AddToEventDaysParams struct {
 	Events      []int64
 }
 
-// Adds differences, negative ones too.
+// Adds differences, negative ones too, in key order.
 func (q *Queries) AddToEventDays(ctx context.Context, arg AddToEventDaysParams) error {
 	_, err := q.db.Exec(ctx, addToEventDays,
 		arg.PortalID,
@@ -34,6 +76,111 @@ func (q *Queries) AddToEventDays(ctx context.Context, arg AddToEventDaysParams) 
 		arg.RoomSources,
 		arg.Classes,
 		arg.Events,
+	)
+	return err
+}
+
+const addToRoomDays = `-- name: AddToRoomDays :exec
+WITH added AS (
+    SELECT
+        g.room_key, g.account_key, g.day,
+        nullif(g.views, 0) AS views, nullif(g.edits, 0) AS edits, nullif(g.manages, 0) AS manages,
+        nullif(g.view_first_at, '0001-01-01 00:00:00+00') AS view_first_at,
+        nullif(g.view_last_at, '0001-01-01 00:00:00+00') AS view_last_at,
+        nullif(g.edit_first_at, '0001-01-01 00:00:00+00') AS edit_first_at,
+        nullif(g.edit_last_at, '0001-01-01 00:00:00+00') AS edit_last_at,
+        nullif(g.manage_first_at, '0001-01-01 00:00:00+00') AS manage_first_at,
+        nullif(g.manage_last_at, '0001-01-01 00:00:00+00') AS manage_last_at
+    FROM (
+        SELECT
+            unnest($2::integer[]) AS room_key,
+            unnest($3::integer[]) AS account_key,
+            unnest($4::date[]) AS day,
+            unnest($5::integer[]) AS views,
+            unnest($6::integer[]) AS edits,
+            unnest($7::integer[]) AS manages,
+            unnest($8::timestamptz[]) AS view_first_at,
+            unnest($9::timestamptz[]) AS view_last_at,
+            unnest($10::timestamptz[]) AS edit_first_at,
+            unnest($11::timestamptz[]) AS edit_last_at,
+            unnest($12::timestamptz[]) AS manage_first_at,
+            unnest($13::timestamptz[]) AS manage_last_at
+    ) AS g
+),
+years AS (
+    INSERT INTO room_year AS y (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
+    SELECT
+        $1::integer, extract(year FROM a.day), a.room_key, a.account_key,
+        bit_or(a.day_bit) FILTER (WHERE a.views > 0),
+        bit_or(a.day_bit) FILTER (WHERE a.edits > 0),
+        bit_or(a.day_bit) FILTER (WHERE a.manages > 0)
+    FROM (SELECT r.room_key, r.account_key, r.day, r.views, r.edits, r.manages, r.view_first_at, r.view_last_at, r.edit_first_at, r.edit_last_at, r.manage_first_at, r.manage_last_at, B'1'::bit(366) >> (extract(doy FROM r.day)::integer - 1) AS day_bit FROM added AS r) AS a
+    GROUP BY extract(year FROM a.day), a.room_key, a.account_key
+    ORDER BY extract(year FROM a.day), a.room_key, a.account_key
+    ON CONFLICT (portal_id, year, room_key, account_key) DO UPDATE SET
+        view_days = coalesce(y.view_days | excluded.view_days, y.view_days, excluded.view_days),
+        edit_days = coalesce(y.edit_days | excluded.edit_days, y.edit_days, excluded.edit_days),
+        manage_days = coalesce(y.manage_days | excluded.manage_days, y.manage_days, excluded.manage_days)
+    -- Most days have their bit already.
+    WHERE coalesce(y.view_days | excluded.view_days, excluded.view_days) <> coalesce(y.view_days, B'0'::bit(366))
+        OR coalesce(y.edit_days | excluded.edit_days, excluded.edit_days) <> coalesce(y.edit_days, B'0'::bit(366))
+        OR coalesce(y.manage_days | excluded.manage_days, excluded.manage_days) <> coalesce(y.manage_days, B'0'::bit(366))
+)
+INSERT INTO room_day AS d (
+    portal_id, room_key, account_key, day, views, edits, manages,
+    view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
+)
+SELECT
+    $1::integer, a.room_key, a.account_key, a.day, a.views, a.edits, a.manages,
+    a.view_first_at, a.view_last_at, a.edit_first_at, a.edit_last_at, a.manage_first_at, a.manage_last_at
+FROM added AS a
+ORDER BY a.room_key, a.account_key, a.day
+ON CONFLICT (portal_id, room_key, account_key, day) DO UPDATE SET
+    views = nullif(coalesce(d.views, 0) + coalesce(excluded.views, 0), 0),
+    edits = nullif(coalesce(d.edits, 0) + coalesce(excluded.edits, 0), 0),
+    manages = nullif(coalesce(d.manages, 0) + coalesce(excluded.manages, 0), 0),
+    view_first_at = least(d.view_first_at, excluded.view_first_at),
+    view_last_at = greatest(d.view_last_at, excluded.view_last_at),
+    edit_first_at = least(d.edit_first_at, excluded.edit_first_at),
+    edit_last_at = greatest(d.edit_last_at, excluded.edit_last_at),
+    manage_first_at = least(d.manage_first_at, excluded.manage_first_at),
+    manage_last_at = greatest(d.manage_last_at, excluded.manage_last_at)
+`
+
+type AddToRoomDaysParams struct {
+	PortalID      int32
+	RoomKeys      []int32
+	AccountKeys   []int32
+	Days          []time.Time
+	Views         []int32
+	Edits         []int32
+	Manages       []int32
+	ViewFirstAt   []time.Time
+	ViewLastAt    []time.Time
+	EditFirstAt   []time.Time
+	EditLastAt    []time.Time
+	ManageFirstAt []time.Time
+	ManageLastAt  []time.Time
+}
+
+// Adds counts, first and last times of events that were not counted yet, and the
+// bits in room_year of the days that have any. Counts of 0 and times in year 1 stand for none.
+// In key order, so that it can never deadlock with another writer.
+func (q *Queries) AddToRoomDays(ctx context.Context, arg AddToRoomDaysParams) error {
+	_, err := q.db.Exec(ctx, addToRoomDays,
+		arg.PortalID,
+		arg.RoomKeys,
+		arg.AccountKeys,
+		arg.Days,
+		arg.Views,
+		arg.Edits,
+		arg.Manages,
+		arg.ViewFirstAt,
+		arg.ViewLastAt,
+		arg.EditFirstAt,
+		arg.EditLastAt,
+		arg.ManageFirstAt,
+		arg.ManageLastAt,
 	)
 	return err
 }

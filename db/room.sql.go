@@ -13,7 +13,7 @@ import (
 const addRoomRenames = `-- name: AddRoomRenames :exec
 INSERT INTO room_rename (portal_id, event_id, room_key, renamed_at, old_title)
 SELECT
-    $1::integer, unnest($2::bigint[]), $3::integer,
+    $1::integer, unnest($2::bigint[]), unnest($3::integer[]),
     unnest($4::timestamptz[]), unnest($5::text[])
 ON CONFLICT DO NOTHING
 `
@@ -21,7 +21,7 @@ ON CONFLICT DO NOTHING
 type AddRoomRenamesParams struct {
 	PortalID  int32
 	EventIDs  []int64
-	RoomKey   int32
+	RoomKeys  []int32
 	RenamedAt []time.Time
 	OldTitles []string
 }
@@ -30,7 +30,7 @@ func (q *Queries) AddRoomRenames(ctx context.Context, arg AddRoomRenamesParams) 
 	_, err := q.db.Exec(ctx, addRoomRenames,
 		arg.PortalID,
 		arg.EventIDs,
-		arg.RoomKey,
+		arg.RoomKeys,
 		arg.RenamedAt,
 		arg.OldTitles,
 	)
@@ -315,34 +315,6 @@ func (q *Queries) SetRoomExplained(ctx context.Context, arg SetRoomExplainedPara
 	return err
 }
 
-const setRoomKnown = `-- name: SetRoomKnown :exec
-UPDATE room
-SET title = $1, title_at = $2, created_at = $3, deleted_at = $4
-WHERE portal_id = $5 AND room_key = $6
-`
-
-type SetRoomKnownParams struct {
-	Title     string
-	TitleAt   *time.Time
-	CreatedAt *time.Time
-	DeletedAt *time.Time
-	PortalID  int32
-	RoomKey   int32
-}
-
-// What events tell of a room: its latest title and its dates.
-func (q *Queries) SetRoomKnown(ctx context.Context, arg SetRoomKnownParams) error {
-	_, err := q.db.Exec(ctx, setRoomKnown,
-		arg.Title,
-		arg.TitleAt,
-		arg.CreatedAt,
-		arg.DeletedAt,
-		arg.PortalID,
-		arg.RoomKey,
-	)
-	return err
-}
-
 const setRoomListed = `-- name: SetRoomListed :exec
 UPDATE room
 SET title = $1,
@@ -471,6 +443,45 @@ func (q *Queries) SetRoomsGone(ctx context.Context, arg SetRoomsGoneParams) ([]s
 		return nil, err
 	}
 	return items, nil
+}
+
+const setRoomsKnown = `-- name: SetRoomsKnown :exec
+UPDATE room AS r
+SET title = k.title,
+    title_at = nullif(k.title_at, '0001-01-01 00:00:00+00'),
+    created_at = nullif(k.created_at, '0001-01-01 00:00:00+00'),
+    deleted_at = nullif(k.deleted_at, '0001-01-01 00:00:00+00')
+FROM (
+    SELECT
+        unnest($2::integer[]) AS room_key,
+        unnest($3::text[]) AS title,
+        unnest($4::timestamptz[]) AS title_at,
+        unnest($5::timestamptz[]) AS created_at,
+        unnest($6::timestamptz[]) AS deleted_at
+) AS k
+WHERE r.portal_id = $1 AND r.room_key = k.room_key
+`
+
+type SetRoomsKnownParams struct {
+	PortalID  int32
+	RoomKeys  []int32
+	Titles    []string
+	TitleAt   []time.Time
+	CreatedAt []time.Time
+	DeletedAt []time.Time
+}
+
+// What events tell of rooms: their latest titles and their dates. A date in year 1 stands for none.
+func (q *Queries) SetRoomsKnown(ctx context.Context, arg SetRoomsKnownParams) error {
+	_, err := q.db.Exec(ctx, setRoomsKnown,
+		arg.PortalID,
+		arg.RoomKeys,
+		arg.Titles,
+		arg.TitleAt,
+		arg.CreatedAt,
+		arg.DeletedAt,
+	)
+	return err
 }
 
 const wantRoomLogs = `-- name: WantRoomLogs :exec

@@ -1,3 +1,88 @@
+-- name: AddToRoomDays :exec
+-- Adds counts, first and last times of events that were not counted yet, and the
+-- bits in room_year of the days that have any. Counts of 0 and times in year 1 stand for none.
+-- In key order, so that it can never deadlock with another writer.
+WITH added AS (
+    SELECT
+        g.room_key, g.account_key, g.day,
+        nullif(g.views, 0) AS views, nullif(g.edits, 0) AS edits, nullif(g.manages, 0) AS manages,
+        nullif(g.view_first_at, '0001-01-01 00:00:00+00') AS view_first_at,
+        nullif(g.view_last_at, '0001-01-01 00:00:00+00') AS view_last_at,
+        nullif(g.edit_first_at, '0001-01-01 00:00:00+00') AS edit_first_at,
+        nullif(g.edit_last_at, '0001-01-01 00:00:00+00') AS edit_last_at,
+        nullif(g.manage_first_at, '0001-01-01 00:00:00+00') AS manage_first_at,
+        nullif(g.manage_last_at, '0001-01-01 00:00:00+00') AS manage_last_at
+    FROM (
+        SELECT
+            unnest(@room_keys::integer[]) AS room_key,
+            unnest(@account_keys::integer[]) AS account_key,
+            unnest(@days::date[]) AS day,
+            unnest(@views::integer[]) AS views,
+            unnest(@edits::integer[]) AS edits,
+            unnest(@manages::integer[]) AS manages,
+            unnest(@view_first_at::timestamptz[]) AS view_first_at,
+            unnest(@view_last_at::timestamptz[]) AS view_last_at,
+            unnest(@edit_first_at::timestamptz[]) AS edit_first_at,
+            unnest(@edit_last_at::timestamptz[]) AS edit_last_at,
+            unnest(@manage_first_at::timestamptz[]) AS manage_first_at,
+            unnest(@manage_last_at::timestamptz[]) AS manage_last_at
+    ) AS g
+),
+years AS (
+    INSERT INTO room_year AS y (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
+    SELECT
+        @portal_id::integer, extract(year FROM a.day), a.room_key, a.account_key,
+        bit_or(a.day_bit) FILTER (WHERE a.views > 0),
+        bit_or(a.day_bit) FILTER (WHERE a.edits > 0),
+        bit_or(a.day_bit) FILTER (WHERE a.manages > 0)
+    FROM (SELECT r.*, B'1'::bit(366) >> (extract(doy FROM r.day)::integer - 1) AS day_bit FROM added AS r) AS a
+    GROUP BY extract(year FROM a.day), a.room_key, a.account_key
+    ORDER BY extract(year FROM a.day), a.room_key, a.account_key
+    ON CONFLICT (portal_id, year, room_key, account_key) DO UPDATE SET
+        view_days = coalesce(y.view_days | excluded.view_days, y.view_days, excluded.view_days),
+        edit_days = coalesce(y.edit_days | excluded.edit_days, y.edit_days, excluded.edit_days),
+        manage_days = coalesce(y.manage_days | excluded.manage_days, y.manage_days, excluded.manage_days)
+    -- Most days have their bit already.
+    WHERE coalesce(y.view_days | excluded.view_days, excluded.view_days) <> coalesce(y.view_days, B'0'::bit(366))
+        OR coalesce(y.edit_days | excluded.edit_days, excluded.edit_days) <> coalesce(y.edit_days, B'0'::bit(366))
+        OR coalesce(y.manage_days | excluded.manage_days, excluded.manage_days) <> coalesce(y.manage_days, B'0'::bit(366))
+)
+INSERT INTO room_day AS d (
+    portal_id, room_key, account_key, day, views, edits, manages,
+    view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
+)
+SELECT
+    @portal_id::integer, a.room_key, a.account_key, a.day, a.views, a.edits, a.manages,
+    a.view_first_at, a.view_last_at, a.edit_first_at, a.edit_last_at, a.manage_first_at, a.manage_last_at
+FROM added AS a
+ORDER BY a.room_key, a.account_key, a.day
+ON CONFLICT (portal_id, room_key, account_key, day) DO UPDATE SET
+    views = nullif(coalesce(d.views, 0) + coalesce(excluded.views, 0), 0),
+    edits = nullif(coalesce(d.edits, 0) + coalesce(excluded.edits, 0), 0),
+    manages = nullif(coalesce(d.manages, 0) + coalesce(excluded.manages, 0), 0),
+    view_first_at = least(d.view_first_at, excluded.view_first_at),
+    view_last_at = greatest(d.view_last_at, excluded.view_last_at),
+    edit_first_at = least(d.edit_first_at, excluded.edit_first_at),
+    edit_last_at = greatest(d.edit_last_at, excluded.edit_last_at),
+    manage_first_at = least(d.manage_first_at, excluded.manage_first_at),
+    manage_last_at = greatest(d.manage_last_at, excluded.manage_last_at);
+
+-- name: AddToAccountDays :exec
+-- As AddToRoomDays.
+INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
+SELECT @portal_id::integer, a.account_key, a.day, a.events, a.last_at
+FROM (
+    SELECT
+        unnest(@account_keys::integer[]) AS account_key,
+        unnest(@days::date[]) AS day,
+        unnest(@events::integer[]) AS events,
+        unnest(@last_at::timestamptz[]) AS last_at
+) AS a
+ORDER BY a.account_key, a.day
+ON CONFLICT (portal_id, account_key, day) DO UPDATE SET
+    events = d.events + excluded.events,
+    last_at = greatest(d.last_at, excluded.last_at);
+
 -- name: DeleteRoomDays :exec
 -- Clears the way for a recount of the given rows.
 DELETE FROM room_day AS d
@@ -115,11 +200,17 @@ GROUP BY e.portal_id, e.account_key, t.day
 ORDER BY e.portal_id, e.account_key, t.day;
 
 -- name: AddToEventDays :exec
--- Adds differences, negative ones too.
+-- Adds differences, negative ones too, in key order.
 INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
-SELECT
-    @portal_id::integer, unnest(@days::date[]), unnest(@room_sources::smallint[]),
-    unnest(@classes::smallint[]), unnest(@events::bigint[])
+SELECT @portal_id::integer, a.day, a.room_source, a.class, a.events
+FROM (
+    SELECT
+        unnest(@days::date[]) AS day,
+        unnest(@room_sources::smallint[]) AS room_source,
+        unnest(@classes::smallint[]) AS class,
+        unnest(@events::bigint[]) AS events
+) AS a
+ORDER BY a.day, a.room_source, a.class
 ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events;
 
 -- name: DeleteEmptyEventDays :exec

@@ -13,7 +13,7 @@ ORDER BY rr.room_key, rr.renamed_at, rr.event_id;
 -- name: AddRoomRenames :exec
 INSERT INTO room_rename (portal_id, event_id, room_key, renamed_at, old_title)
 SELECT
-    @portal_id::integer, unnest(@event_ids::bigint[]), @room_key::integer,
+    @portal_id::integer, unnest(@event_ids::bigint[]), unnest(@room_keys::integer[]),
     unnest(@renamed_at::timestamptz[]), unnest(@old_titles::text[])
 ON CONFLICT DO NOTHING;
 
@@ -68,11 +68,22 @@ WHERE portal_id = @portal_id
     AND (room_type IS DISTINCT FROM 9 OR @has_agents::boolean)
 RETURNING room_id;
 
--- name: SetRoomKnown :exec
--- What events tell of a room: its latest title and its dates.
-UPDATE room
-SET title = @title, title_at = @title_at, created_at = @created_at, deleted_at = @deleted_at
-WHERE portal_id = @portal_id AND room_key = @room_key;
+-- name: SetRoomsKnown :exec
+-- What events tell of rooms: their latest titles and their dates. A date in year 1 stands for none.
+UPDATE room AS r
+SET title = k.title,
+    title_at = nullif(k.title_at, '0001-01-01 00:00:00+00'),
+    created_at = nullif(k.created_at, '0001-01-01 00:00:00+00'),
+    deleted_at = nullif(k.deleted_at, '0001-01-01 00:00:00+00')
+FROM (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@titles::text[]) AS title,
+        unnest(@title_at::timestamptz[]) AS title_at,
+        unnest(@created_at::timestamptz[]) AS created_at,
+        unnest(@deleted_at::timestamptz[]) AS deleted_at
+) AS k
+WHERE r.portal_id = @portal_id AND r.room_key = k.room_key;
 
 -- name: WantRoomLogs :exec
 -- Asks for the logs of rooms from the given times on.

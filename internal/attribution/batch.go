@@ -26,6 +26,8 @@ type Batch struct {
 	// Answers and Classes belong to Events, one each.
 	Answers []Answer
 	Classes []audit.Class
+	// Logged are the ids of the events of which the log of a room spoke before they were here.
+	Logged []int64
 	// Rooms are the rooms of which the events tell something new.
 	Rooms []RoomUpdate
 	// StaleTitles are titles for which earlier answers must be judged again.
@@ -68,6 +70,9 @@ func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
 	for i, a := range b.Answers {
 		rooms.WantLogs(b.LogsFrom, a, b.Events[i].At)
 		rooms.NoteEntry(b.Entries, a, b.Events[i])
+	}
+	for id := range evidence.Logs {
+		b.Logged = append(b.Logged, id)
 	}
 	b.Calls = callsOf(b.Events, b.Answers)
 	return b

@@ -100,6 +100,11 @@ type (
 		account int32
 		day     int64
 	}
+	eventDay struct {
+		day    int64
+		source attribution.Source
+		class  audit.Class
+	}
 )
 
 func (a roomDay) compare(b roomDay) int {
@@ -210,30 +215,20 @@ func (w *Writer) recountAccountDays(ctx context.Context, q *db.Queries, keys []a
 // shiftEventDays moves the events' numbers from one row to another: counts can
 // be subtracted, unlike first and last times.
 func (w *Writer) shiftEventDays(ctx context.Context, q *db.Queries, changes []change) error {
-	type eventDay struct {
-		day    int64
-		source attribution.Source
-		class  audit.Class
-	}
 	shifts := map[eventDay]int64{}
 	for _, c := range changes {
 		shifts[eventDay{dayOf(c.at), c.source, c.class}]--
 		shifts[eventDay{dayOf(c.nowAt()), c.now.source, c.now.class}]++
 	}
-	arg := db.AddToEventDaysParams{PortalID: w.Portal.ID}
-	for key, n := range shifts {
-		if n == 0 {
-			continue
-		}
-		arg.Days = append(arg.Days, dayTime(key.day))
-		arg.RoomSources = append(arg.RoomSources, int16(key.source))
-		arg.Classes = append(arg.Classes, int16(key.class))
-		arg.Events = append(arg.Events, n)
+	maps.DeleteFunc(shifts, func(_ eventDay, n int64) bool { return n == 0 })
+	if err := w.addToEventDays(ctx, q, shifts); err != nil {
+		return err
 	}
-	if err := q.AddToEventDays(ctx, arg); err != nil {
-		return fmt.Errorf("shift event days: %w", err)
+	var days []time.Time
+	for key := range shifts {
+		days = append(days, dayTime(key.day))
 	}
-	if err := q.DeleteEmptyEventDays(ctx, db.DeleteEmptyEventDaysParams{PortalID: w.Portal.ID, Days: arg.Days}); err != nil {
+	if err := q.DeleteEmptyEventDays(ctx, db.DeleteEmptyEventDaysParams{PortalID: w.Portal.ID, Days: days}); err != nil {
 		return fmt.Errorf("clear event days: %w", err)
 	}
 	return nil

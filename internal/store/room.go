@@ -37,26 +37,30 @@ func (w *Writer) KnownRooms(ctx context.Context) ([]attribution.Room, error) {
 
 // putRoomUpdates stores what a window's events tell of rooms.
 func (w *Writer) putRoomUpdates(ctx context.Context, q *db.Queries, b attribution.Batch) error {
+	known := db.SetRoomsKnownParams{PortalID: w.Portal.ID}
+	renamed := db.AddRoomRenamesParams{PortalID: w.Portal.ID}
 	for _, u := range b.Rooms {
 		key := w.keys.rooms[roomID{id: u.Room.ID}]
-		err := q.SetRoomKnown(ctx, db.SetRoomKnownParams{
-			PortalID: w.Portal.ID, RoomKey: key, Title: u.Room.Title, TitleAt: nullTime(u.Room.TitleAt),
-			CreatedAt: nullTime(u.Room.Created), DeletedAt: nullTime(u.Room.Deleted),
-		})
-		if err != nil {
-			return fmt.Errorf("update room %s: %w", u.Room.ID, err)
-		}
-		if len(u.NewRenames) == 0 {
-			continue
-		}
-		arg := db.AddRoomRenamesParams{PortalID: w.Portal.ID, RoomKey: key}
+		known.RoomKeys = append(known.RoomKeys, key)
+		known.Titles = append(known.Titles, u.Room.Title)
+		known.TitleAt = append(known.TitleAt, u.Room.TitleAt)
+		known.CreatedAt = append(known.CreatedAt, u.Room.Created)
+		known.DeletedAt = append(known.DeletedAt, u.Room.Deleted)
 		for _, r := range u.NewRenames {
-			arg.EventIDs = append(arg.EventIDs, r.EventID)
-			arg.RenamedAt = append(arg.RenamedAt, r.At)
-			arg.OldTitles = append(arg.OldTitles, r.OldTitle)
+			renamed.RoomKeys = append(renamed.RoomKeys, key)
+			renamed.EventIDs = append(renamed.EventIDs, r.EventID)
+			renamed.RenamedAt = append(renamed.RenamedAt, r.At)
+			renamed.OldTitles = append(renamed.OldTitles, r.OldTitle)
 		}
-		if err := q.AddRoomRenames(ctx, arg); err != nil {
-			return fmt.Errorf("add renamings of room %s: %w", u.Room.ID, err)
+	}
+	if len(known.RoomKeys) > 0 {
+		if err := q.SetRoomsKnown(ctx, known); err != nil {
+			return fmt.Errorf("update rooms: %w", err)
+		}
+	}
+	if len(renamed.RoomKeys) > 0 {
+		if err := q.AddRoomRenames(ctx, renamed); err != nil {
+			return fmt.Errorf("add renamings of rooms: %w", err)
 		}
 	}
 	if err := w.wantLogs(ctx, q, b.LogsFrom); err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,25 +50,20 @@ func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.C
 
 // commitEvents stores events, what they tell of rooms, and the rollups.
 func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.Batch) (c audit.Committed, err error) {
-	if err := w.stage(ctx, q, b); err != nil {
+	if err := w.resolveKeys(ctx, q, b); err != nil {
 		return c, err
 	}
-	merged, err := q.MergeStagedEvents(ctx, db.MergeStagedEventsParams{PortalID: w.Portal.ID, RunID: w.runID})
+	fresh, err := w.compareHeld(ctx, q, b.Events)
 	if err != nil {
-		return c, fmt.Errorf("store events: %w", err)
+		return c, err
 	}
-	c.NewEvents, c.OldestNew = merged.NewEvents, merged.OldestNew.UTC()
-	if int(c.NewEvents) < len(b.Events) {
-		if err := w.compareHeld(ctx, q); err != nil {
-			return c, err
+	if c, err = w.addEvents(ctx, q, b, fresh); err != nil {
+		return c, err
+	}
+	if len(b.Logged) > 0 {
+		if err := q.DeletePendingHistory(ctx, db.DeletePendingHistoryParams{PortalID: w.Portal.ID, EventIDs: b.Logged}); err != nil {
+			return c, fmt.Errorf("forget log entries that waited for events: %w", err)
 		}
-	}
-	ids := make([]int64, len(b.Events))
-	for i := range b.Events {
-		ids[i] = b.Events[i].ID
-	}
-	if err := q.DeletePendingHistory(ctx, db.DeletePendingHistoryParams{PortalID: w.Portal.ID, EventIDs: ids}); err != nil {
-		return c, fmt.Errorf("forget log entries that waited for events: %w", err)
 	}
 	for _, item := range b.Undecodable {
 		added, err := q.AddQuarantined(ctx, db.AddQuarantinedParams{
@@ -82,46 +78,98 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 	return c, w.putRoomUpdates(ctx, q, b)
 }
 
-// compareHeld makes sure that staged events which were held already are the
-// same acts, and gives them the earlier of two dates.
-func (w *Writer) compareHeld(ctx context.Context, q *db.Queries) error {
-	changed, err := q.ListChangedIdentities(ctx, w.Portal.ID)
-	if err != nil {
-		return fmt.Errorf("compare with known events: %w", err)
+// compareHeld returns the indexes of the events that are not held yet, by
+// rising id. It makes sure that those held are the same acts, and gives them the
+// earlier of two dates.
+func (w *Writer) compareHeld(ctx context.Context, q *db.Queries, events []audit.Event) (fresh []int, err error) {
+	order := make([]int, len(events))
+	for i := range order {
+		order[i] = i
 	}
-	if len(changed) > 0 {
-		return otherAct(changed[0])
-	}
-	return w.moveEarlier(ctx, q)
-}
-
-// moveEarlier moves the events that are held with a later date than the window
-// gives them: when they were stored it was not known yet that the portal lists
-// them late. The other way round the held date is the better one.
-func (w *Writer) moveEarlier(ctx context.Context, q *db.Queries) error {
-	rows, err := q.ListEventsToMove(ctx, w.Portal.ID)
-	if err != nil {
-		return fmt.Errorf("compare dates with known events: %w", err)
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	var titles []string
-	changes := make([]change, len(rows))
-	for i, row := range rows {
-		p := toPlace(row.RoomKey, row.RoomSource, row.Class)
-		changes[i] = change{eventPlace{row.EventID, row.OccurredAt, row.AccountKey, p}, p, row.MovedTo}
-		if row.Title != nil { // another room may have borne it then
-			titles = append(titles, *row.Title)
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(events[a].ID, events[b].ID), events[a].At.Compare(events[b].At))
+	})
+	ids := make([]int64, 0, len(events))
+	listed := make(map[int64]*audit.Event, len(events))
+	for _, i := range order {
+		e := &events[i]
+		twin := listed[e.ID]
+		if twin == nil {
+			listed[e.ID] = e
+			ids, fresh = append(ids, e.ID), append(fresh, i)
+			continue
+		}
+		if twin.ActorID != e.ActorID || twin.Kind.ActionID != e.Kind.ActionID || !sameDate(twin.At, e.At) {
+			return nil, otherAct(e.ID)
 		}
 	}
-	if err := q.MoveEvents(ctx, w.Portal.ID); err != nil {
+	held, err := q.ListEventsByID(ctx, db.ListEventsByIDParams{PortalID: w.Portal.ID, EventIDs: ids})
+	if err != nil {
+		return nil, fmt.Errorf("look for events that are held: %w", err)
+	}
+	if len(held) == 0 {
+		return fresh, nil
+	}
+	var moves []change
+	for _, row := range held {
+		e := listed[row.EventID]
+		if row.AccountKey != w.keys.accounts[e.ActorID].key || row.ActionID != e.Kind.ActionID || !sameDate(row.OccurredAt, e.At) {
+			return nil, otherAct(e.ID)
+		}
+		if e.At.Before(row.OccurredAt) {
+			was := placeOf(row)
+			moves = append(moves, change{was, was.place, e.At})
+		}
+		delete(listed, row.EventID)
+	}
+	fresh = slices.DeleteFunc(fresh, func(i int) bool { return listed[events[i].ID] == nil })
+	return fresh, w.moveEarlier(ctx, q, moves)
+}
+
+// moveEarlier moves events that are held with a later date than the window
+// gives them: when they were stored it was not known yet that the portal lists
+// them late. The other way round the held date is the better one.
+func (w *Writer) moveEarlier(ctx context.Context, q *db.Queries, moves []change) error {
+	if len(moves) == 0 {
+		return nil
+	}
+	arg := db.MoveEventsParams{PortalID: w.Portal.ID}
+	for _, m := range moves {
+		arg.EventIDs = append(arg.EventIDs, m.id)
+		arg.MovedTo = append(arg.MovedTo, m.movedTo)
+	}
+	titles, err := q.MoveEvents(ctx, arg)
+	if err != nil {
 		return fmt.Errorf("move events: %w", err)
 	}
-	if err := w.recount(ctx, q, changes); err != nil {
+	if err := w.recount(ctx, q, moves); err != nil {
 		return err
 	}
-	return w.setContextsStale(ctx, q, titles)
+	// Another room may have borne a title then.
+	return w.setContextsStale(ctx, q, slices.DeleteFunc(titles, func(t string) bool { return t == "" }))
+}
+
+// addEvents stores the events of the given indexes, which are in rising id (a
+// listed, falling order makes the primary key nearly twice as large), and adds
+// them to the rollups. The key refuses events that are held, so that nothing is
+// ever counted twice.
+func (w *Writer) addEvents(ctx context.Context, q *db.Queries, b attribution.Batch, fresh []int) (c audit.Committed, err error) {
+	if len(fresh) == 0 {
+		return c, nil
+	}
+	rows := make([]db.CopyEventsParams, len(fresh))
+	counted := newTally()
+	for n, i := range fresh {
+		rows[n] = w.eventRow(&b.Events[i], b.Answers[i], b.Classes[i])
+		counted.add(&rows[n])
+		if at := b.Events[i].At; c.OldestNew.IsZero() || at.Before(c.OldestNew) {
+			c.OldestNew = at
+		}
+	}
+	if c.NewEvents, err = q.CopyEvents(ctx, rows); err != nil {
+		return c, fmt.Errorf("copy events: %w", err)
+	}
+	return c, w.addToRollups(ctx, q, counted)
 }
 
 // Quarantined returns the items that could not be decoded.
@@ -288,8 +336,8 @@ func oldestOf(events []audit.Event) (oldest time.Time) {
 	return oldest
 }
 
-// stage copies the events into the staging table, their values replaced by keys.
-func (w *Writer) stage(ctx context.Context, q *db.Queries, b attribution.Batch) error {
+// resolveKeys makes sure that keys has all values of the events and all rooms.
+func (w *Writer) resolveKeys(ctx context.Context, q *db.Queries, b attribution.Batch) error {
 	if err := w.resolveDimensions(ctx, q, b.Events); err != nil {
 		return err
 	}
@@ -305,23 +353,15 @@ func (w *Writer) stage(ctx context.Context, q *db.Queries, b attribution.Batch) 
 	for id := range b.LogsFrom {
 		rooms[roomID{id: id}] = true
 	}
-	if err := w.roomKeys(ctx, q, rooms); err != nil {
-		return err
-	}
-	rows := make([]db.CopyStagedEventsParams, len(b.Events))
-	for i := range b.Events {
-		rows[i] = w.stagedEvent(&b.Events[i], b.Answers[i], b.Classes[i])
-	}
-	if _, err := q.CopyStagedEvents(ctx, rows); err != nil {
-		return fmt.Errorf("copy events: %w", err)
-	}
-	return nil
+	return w.roomKeys(ctx, q, rooms)
 }
 
-func (w *Writer) stagedEvent(e *audit.Event, a attribution.Answer, class audit.Class) db.CopyStagedEventsParams {
+// eventRow is an event with its values replaced by keys.
+func (w *Writer) eventRow(e *audit.Event, a attribution.Answer, class audit.Class) db.CopyEventsParams {
 	account := w.keys.accounts[e.ActorID]
-	row := db.CopyStagedEventsParams{
-		EventID: e.ID, OccurredAt: e.At, AccountKey: account.key, KindKey: w.keys.kinds[e.Kind], ClientKey: w.keys.clients[e.Origin],
+	row := db.CopyEventsParams{
+		PortalID: w.Portal.ID, RunID: w.runID, EventID: e.ID, OccurredAt: e.At,
+		AccountKey: account.key, KindKey: w.keys.kinds[e.Kind], ClientKey: w.keys.clients[e.Origin],
 		Class: int16(class), RoomSource: int16(a.Source), Description: nullText(e.Text), Extra: e.Extra,
 	}
 	if e.Page.Valid {

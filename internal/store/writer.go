@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	_ "embed"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -23,9 +21,6 @@ const (
 	lockSync    int32 = 7301 // writing a portal's data
 	lockRemind  int32 = 7302 // sending reminders to people of a portal
 )
-
-//go:embed staging.sql
-var stagingSQL string
 
 // Writer writes the data of one portal. It holds the portal's lock on the one
 // connection that it writes with: who loses the lock cannot write any more.
@@ -60,7 +55,7 @@ func (s *Store) OpenWriter(ctx context.Context, host string, ownerID func(contex
 		return nil, explainConnect(err)
 	}
 	w := &Writer{Portal: portal, conn: conn, pid: conn.Conn().PgConn().PID(), q: db.New(conn), keys: newKeys()}
-	if err := w.lock(ctx); err != nil {
+	if err := lockPortal(ctx, w.conn, w.pid, lockSync, w.Portal, "a sync or a repair is running"); err != nil {
 		w.drop()
 		return nil, err
 	}
@@ -96,17 +91,6 @@ func (s *Store) addPortal(ctx context.Context, host, ownerID string, now time.Ti
 	return portal, err
 }
 
-// lock takes the portal's lock and makes the session ready.
-func (w *Writer) lock(ctx context.Context) error {
-	if err := lockPortal(ctx, w.conn, w.pid, lockSync, w.Portal, "a sync or a repair is running"); err != nil {
-		return err
-	}
-	if _, err := w.conn.Exec(ctx, stagingSQL); err != nil {
-		return fmt.Errorf("make the staging table: %w", err)
-	}
-	return nil
-}
-
 // lockPortal takes a lock of a portal for as long as the connection lives. pid is
 // the server process that the connection was made to.
 func lockPortal(ctx context.Context, conn *pgxpool.Conn, pid uint32, lock int32, p Portal, busy string) error {
@@ -115,7 +99,7 @@ func lockPortal(ctx context.Context, conn *pgxpool.Conn, pid uint32, lock int32,
 		return fmt.Errorf("look at the connection: %w", err)
 	}
 	if answered != pid { // what answered is not what we connected to
-		return fmt.Errorf("%w, which can neither hold a lock nor a temporary table: let DATABASE_URL name the server itself, or a pool in session mode", ErrPooled)
+		return fmt.Errorf("%w, which cannot hold a lock: let DATABASE_URL name the server itself, or a pool in session mode", ErrPooled)
 	}
 	var locked bool
 	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", lock, p.ID).Scan(&locked); err != nil {
@@ -130,8 +114,8 @@ func lockPortal(ctx context.Context, conn *pgxpool.Conn, pid uint32, lock int32,
 // Close gives the lock back.
 func (w *Writer) Close() { w.drop() }
 
-// drop ends the connection instead of pooling it: that frees the lock and the
-// staging table whatever state the session is in.
+// drop ends the connection instead of pooling it: that frees the lock
+// whatever state the session is in.
 func (w *Writer) drop() {
 	if w.conn == nil {
 		return

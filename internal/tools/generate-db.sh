@@ -7,9 +7,7 @@ cd "$(dirname "$0")/../.."
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 trap 'exit 1' HUP INT TERM
-mkdir -p "$copy/internal/store"
 cp -R sqlc.yaml migrations queries "$copy"
-cp internal/store/staging.sql "$copy/internal/store"
 "${GO:-go}" tool sqlc -f "$copy/sqlc.yaml" generate
 
 if [ "${1:-}" = --check ]; then

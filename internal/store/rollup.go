@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"roompulse/db"
+	"roompulse/internal/attribution"
+	"roompulse/internal/audit"
+)
+
+// tally is what events add to the rollups. What is counted where is what the Recount queries say.
+type tally struct {
+	rooms    map[roomDay]*roomCount
+	accounts map[accountDay]*count
+	days     map[eventDay]int64
+}
+
+// roomCount has the counts of views, edits and manages.
+type roomCount [3]count
+
+// count is a number of events with the first and the last of their dates.
+type count struct {
+	events      int32
+	first, last time.Time
+}
+
+func newTally() tally {
+	return tally{rooms: map[roomDay]*roomCount{}, accounts: map[accountDay]*count{}, days: map[eventDay]int64{}}
+}
+
+func (t tally) add(e *db.CopyEventsParams) {
+	day, class := dayOf(e.OccurredAt), audit.Class(e.Class)
+	t.days[eventDay{day, attribution.Source(e.RoomSource), class}]++
+	if class != audit.ClassNobody {
+		entry(t.accounts, accountDay{e.AccountKey, day}).add(e.OccurredAt)
+	}
+	if e.RoomKey != nil && class >= audit.ClassView {
+		entry(t.rooms, roomDay{*e.RoomKey, e.AccountKey, day})[class-audit.ClassView].add(e.OccurredAt)
+	}
+}
+
+// entry returns the value of a key, a new one if it has none.
+func entry[K comparable, V any](m map[K]*V, key K) *V {
+	v := m[key]
+	if v == nil {
+		v = new(V)
+		m[key] = v
+	}
+	return v
+}
+
+func (c *count) add(at time.Time) {
+	if c.events == 0 || at.Before(c.first) {
+		c.first = at
+	}
+	if c.events == 0 || at.After(c.last) {
+		c.last = at
+	}
+	c.events++
+}
+
+// addToRollups adds events that have just been stored to the rollups.
+func (w *Writer) addToRollups(ctx context.Context, q *db.Queries, t tally) error {
+	if err := w.addToRoomDays(ctx, q, t.rooms); err != nil {
+		return err
+	}
+	accounts := db.AddToAccountDaysParams{PortalID: w.Portal.ID}
+	for key, c := range t.accounts {
+		accounts.AccountKeys = append(accounts.AccountKeys, key.account)
+		accounts.Days = append(accounts.Days, dayTime(key.day))
+		accounts.Events = append(accounts.Events, c.events)
+		accounts.LastAt = append(accounts.LastAt, c.last)
+	}
+	if err := q.AddToAccountDays(ctx, accounts); err != nil {
+		return fmt.Errorf("add to account days: %w", err)
+	}
+	return w.addToEventDays(ctx, q, t.days)
+}
+
+func (w *Writer) addToRoomDays(ctx context.Context, q *db.Queries, rooms map[roomDay]*roomCount) error {
+	if len(rooms) == 0 {
+		return nil
+	}
+	arg := db.AddToRoomDaysParams{PortalID: w.Portal.ID}
+	for key, c := range rooms {
+		views, edits, manages := &c[0], &c[1], &c[2]
+		arg.RoomKeys = append(arg.RoomKeys, key.room)
+		arg.AccountKeys = append(arg.AccountKeys, key.account)
+		arg.Days = append(arg.Days, dayTime(key.day))
+		arg.Views = append(arg.Views, views.events)
+		arg.ViewFirstAt = append(arg.ViewFirstAt, views.first)
+		arg.ViewLastAt = append(arg.ViewLastAt, views.last)
+		arg.Edits = append(arg.Edits, edits.events)
+		arg.EditFirstAt = append(arg.EditFirstAt, edits.first)
+		arg.EditLastAt = append(arg.EditLastAt, edits.last)
+		arg.Manages = append(arg.Manages, manages.events)
+		arg.ManageFirstAt = append(arg.ManageFirstAt, manages.first)
+		arg.ManageLastAt = append(arg.ManageLastAt, manages.last)
+	}
+	if err := q.AddToRoomDays(ctx, arg); err != nil {
+		return fmt.Errorf("add to room days: %w", err)
+	}
+	return nil
+}
+
+// addToEventDays adds differences, which can be negative.
+func (w *Writer) addToEventDays(ctx context.Context, q *db.Queries, days map[eventDay]int64) error {
+	arg := db.AddToEventDaysParams{PortalID: w.Portal.ID}
+	for key, n := range days {
+		arg.Days = append(arg.Days, dayTime(key.day))
+		arg.RoomSources = append(arg.RoomSources, int16(key.source))
+		arg.Classes = append(arg.Classes, int16(key.class))
+		arg.Events = append(arg.Events, n)
+	}
+	if err := q.AddToEventDays(ctx, arg); err != nil {
+		return fmt.Errorf("add to event days: %w", err)
+	}
+	return nil
+}
