@@ -319,6 +319,45 @@ func (q *Queries) ListPendingHistory(ctx context.Context, arg ListPendingHistory
 	return items, nil
 }
 
+const listRangesHeld = `-- name: ListRangesHeld :many
+SELECT r.first_id::bigint AS first_id
+FROM (SELECT unnest($1::bigint[]) AS first_id, unnest($2::bigint[]) AS last_id) AS r
+CROSS JOIN LATERAL (
+    SELECT 1
+    FROM audit_event AS o
+    WHERE o.portal_id = $3 AND o.event_id BETWEEN r.first_id AND r.last_id
+    ORDER BY o.event_id
+    LIMIT 1
+) AS e
+`
+
+type ListRangesHeldParams struct {
+	FirstIDs []int64
+	LastIDs  []int64
+	PortalID int32
+}
+
+// The ranges of ids, both ends included, that have an event which is here, by their first ids.
+func (q *Queries) ListRangesHeld(ctx context.Context, arg ListRangesHeldParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, listRangesHeld, arg.FirstIDs, arg.LastIDs, arg.PortalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var first_id int64
+		if err := rows.Scan(&first_id); err != nil {
+			return nil, err
+		}
+		items = append(items, first_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const moveEvents = `-- name: MoveEvents :many
 UPDATE audit_event AS e
 SET occurred_at = m.moved_to

@@ -110,13 +110,16 @@ WITH added AS (
 years AS (
     INSERT INTO room_year AS y (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
     SELECT
-        $1::integer, extract(year FROM a.day), a.room_key, a.account_key,
+        $1::integer, a.year, a.room_key, a.account_key,
         bit_or(a.day_bit) FILTER (WHERE a.views > 0),
         bit_or(a.day_bit) FILTER (WHERE a.edits > 0),
         bit_or(a.day_bit) FILTER (WHERE a.manages > 0)
-    FROM (SELECT r.room_key, r.account_key, r.day, r.views, r.edits, r.manages, r.view_first_at, r.view_last_at, r.edit_first_at, r.edit_last_at, r.manage_first_at, r.manage_last_at, B'1'::bit(366) >> (extract(doy FROM r.day)::integer - 1) AS day_bit FROM added AS r) AS a
-    GROUP BY extract(year FROM a.day), a.room_key, a.account_key
-    ORDER BY extract(year FROM a.day), a.room_key, a.account_key
+    FROM (
+        SELECT r.room_key, r.account_key, r.day, r.views, r.edits, r.manages, r.view_first_at, r.view_last_at, r.edit_first_at, r.edit_last_at, r.manage_first_at, r.manage_last_at, extract(year FROM r.day)::smallint AS year, B'1'::bit(366) >> (extract(doy FROM r.day)::integer - 1) AS day_bit
+        FROM added AS r
+    ) AS a
+    GROUP BY a.year, a.room_key, a.account_key
+    ORDER BY a.year, a.room_key, a.account_key
     ON CONFLICT (portal_id, year, room_key, account_key) DO UPDATE SET
         view_days = coalesce(y.view_days | excluded.view_days, y.view_days, excluded.view_days),
         edit_days = coalesce(y.edit_days | excluded.edit_days, y.edit_days, excluded.edit_days),

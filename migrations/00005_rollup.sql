@@ -49,7 +49,8 @@ CREATE TABLE room_year (
     edit_days    bit(366),
     manage_days  bit(366),
     PRIMARY KEY (portal_id, year, room_key, account_key)
-);
+-- A row is written anew for each day that it gets; with room for that its page keeps it, and the key needs no new entry.
+) WITH (fillfactor = 60);
 
 COMMENT ON TABLE room_year IS 'UTC days with counted events per room, account and year; unresolved titles are rooms here';
 COMMENT ON COLUMN room_year.portal_id IS 'Portal of the events';

@@ -81,6 +81,18 @@ CROSS JOIN LATERAL (
 ) AS e
 INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key;
 
+-- name: ListRangesHeld :many
+-- The ranges of ids, both ends included, that have an event which is here, by their first ids.
+SELECT r.first_id::bigint AS first_id
+FROM (SELECT unnest(@first_ids::bigint[]) AS first_id, unnest(@last_ids::bigint[]) AS last_id) AS r
+CROSS JOIN LATERAL (
+    SELECT 1
+    FROM audit_event AS o
+    WHERE o.portal_id = @portal_id AND o.event_id BETWEEN r.first_id AND r.last_id
+    ORDER BY o.event_id
+    LIMIT 1
+) AS e;
+
 -- name: SetEventRooms :exec
 -- Gives events another room (0: none), source or class. The caller recounts
 -- the rollups in the same transaction.

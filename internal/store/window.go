@@ -103,7 +103,7 @@ func (w *Writer) compareHeld(ctx context.Context, q *db.Queries, events []audit.
 			return nil, otherAct(e.ID)
 		}
 	}
-	held, err := q.ListEventsByID(ctx, db.ListEventsByIDParams{PortalID: w.Portal.ID, EventIDs: ids})
+	held, err := w.listHeld(ctx, q, ids)
 	if err != nil {
 		return nil, fmt.Errorf("look for events that are held: %w", err)
 	}
@@ -124,6 +124,28 @@ func (w *Writer) compareHeld(ctx context.Context, q *db.Queries, events []audit.
 	}
 	fresh = slices.DeleteFunc(fresh, func(i int) bool { return listed[events[i].ID] == nil })
 	return fresh, w.moveEarlier(ctx, q, moves)
+}
+
+// listHeld returns those of the ids, which are in order, that are held. Neighbours in
+// a new window are hardly ever: it asks for ranges before it looks for each.
+func (w *Writer) listHeld(ctx context.Context, q *db.Queries, ids []int64) ([]db.ListEventsByIDRow, error) {
+	const rangeIDs = 50
+	arg := db.ListRangesHeldParams{PortalID: w.Portal.ID}
+	ranges := map[int64][]int64{}
+	for part := range slices.Chunk(ids, rangeIDs) {
+		ranges[part[0]] = part
+		arg.FirstIDs = append(arg.FirstIDs, part[0])
+		arg.LastIDs = append(arg.LastIDs, part[len(part)-1])
+	}
+	firsts, err := q.ListRangesHeld(ctx, arg)
+	if err != nil || len(firsts) == 0 {
+		return nil, err
+	}
+	var unsure []int64
+	for _, first := range firsts {
+		unsure = append(unsure, ranges[first]...)
+	}
+	return q.ListEventsByID(ctx, db.ListEventsByIDParams{PortalID: w.Portal.ID, EventIDs: unsure})
 }
 
 // moveEarlier moves events that are held with a later date than the window
