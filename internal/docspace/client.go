@@ -290,8 +290,7 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // open takes the answer out of its envelope.
 func (c *Client) open(call call, body []byte, html bool) (envelope, error) {
 	var env envelope
-	// It takes what json.Unmarshal does, in a quarter of the time.
-	err := jsonv2.Unmarshal(body, &env, jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false))
+	err := unmarshal(body, &env)
 	if err == nil && env.Response != nil {
 		return env, nil
 	}
@@ -306,9 +305,18 @@ func (c *Client) open(call call, body []byte, html bool) (envelope, error) {
 	return envelope{}, e
 }
 
+// unmarshal takes what json.Unmarshal does, in a quarter of the time.
+func unmarshal(data []byte, v any) error {
+	return jsonv2.Unmarshal(data, v, jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false))
+}
+
 // decode reads the response proper.
 func decode[T any](c *Client, call call, env envelope) (T, error) {
 	var v T
+	if unmarshal(env.Response, &v) == nil {
+		return v, nil
+	}
+	// The faster decoder words an error now one way, now another.
 	if err := json.Unmarshal(env.Response, &v); err != nil {
 		return v, c.unexpected(call, "the answer has another form than expected: %v", err)
 	}

@@ -24,7 +24,7 @@ const pieceSize = 20 * time.Minute
 // offset of the second, an hour late; its filter works on the true time. Where
 // the listed offset drops, or events are listed outside the window, the hours around are
 // asked for again in pieces: what is listed after its piece happened in it.
-func (s *Syncer) correctDates(ctx context.Context, window planned, events map[int64]audit.Event) error {
+func (s *Syncer) correctDates(ctx context.Context, window planned, events map[int64]*audit.Event) error {
 	if window.before == nil && window.From.After(s.bottom) {
 		page, err := s.events(ctx, audit.Span{From: s.bottom, To: window.From.Add(-time.Second)}, 0, 1)
 		if err != nil {
@@ -48,8 +48,8 @@ func (s *Syncer) correctDates(ctx context.Context, window planned, events map[in
 				return fmt.Errorf("%w: dates in the repeated hour at %s cannot be told apart", audit.ErrUnavailable, at.Format(time.RFC3339))
 			}
 			for id, e := range passes.events {
-				e.At = trueDate(e.At, piece)
 				if _, ok := events[id]; ok { // what has come since is for the next check
+					e.At = trueDate(e.At, piece)
 					events[id] = e
 				}
 			}
@@ -74,8 +74,8 @@ func trueDate(listed time.Time, piece audit.Span) time.Time {
 // drops finds where listed offsets become lower with time: the date of the first
 // event listed with the lower offset. Both ends of the window can lie in the
 // repeated hour: then events are listed beyond them.
-func drops(window planned, events map[int64]audit.Event) []time.Time {
-	sorted := slices.SortedFunc(maps.Values(events), func(a, b audit.Event) int {
+func drops(window planned, events map[int64]*audit.Event) []time.Time {
+	sorted := slices.SortedFunc(maps.Values(events), func(a, b *audit.Event) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(b.Offset, a.Offset))
 	})
 	var found []time.Time
@@ -83,8 +83,7 @@ func drops(window planned, events map[int64]audit.Event) []time.Time {
 	if before != nil && !before.At.Before(window.From) {
 		found = append(found, window.From)
 	}
-	for i := range sorted {
-		e := &sorted[i]
+	for _, e := range sorted {
 		if before != nil && before.Offset > e.Offset {
 			found = append(found, e.At)
 		}

@@ -26,7 +26,7 @@ var pageSizes = []int{100, 97, 89, 83, 79, 73, 71, 67, 61, 59, 53, 47}
 type passes struct {
 	ask    func(start, size int) (audit.EventPage, error)
 	span   audit.Span
-	events map[int64]audit.Event
+	events map[int64]*audit.Event
 	items  map[[sha256.Size]byte]audit.Undecodable
 	rows   int // by the latest pass
 	readAt time.Time
@@ -79,7 +79,8 @@ func (p *passes) pass(size int) error {
 // page asks for a page and keeps what is on it.
 func (p *passes) page(start, size int) (audit.EventPage, error) {
 	page, err := p.ask(start, size)
-	for _, e := range page.Events {
+	for i := range page.Events {
+		e := &page.Events[i]
 		p.events[e.ID] = e
 	}
 	// Of items without an id several can be alike to the byte. One answer lists no
@@ -98,9 +99,11 @@ func (p *passes) page(start, size int) (audit.EventPage, error) {
 }
 
 func (p *passes) result() audit.ReadWindow {
+	events := make([]audit.Event, 0, len(p.events))
+	for _, e := range slices.SortedFunc(maps.Values(p.events), func(a, b *audit.Event) int { return a.At.Compare(b.At) }) {
+		events = append(events, *e)
+	}
 	return audit.ReadWindow{
-		Span: p.span, Rows: p.rows, ReadAt: p.readAt,
-		Events:      slices.SortedFunc(maps.Values(p.events), func(a, b audit.Event) int { return a.At.Compare(b.At) }),
-		Undecodable: slices.Collect(maps.Values(p.items)),
+		Span: p.span, Rows: p.rows, ReadAt: p.readAt, Events: events, Undecodable: slices.Collect(maps.Values(p.items)),
 	}
 }

@@ -64,7 +64,7 @@ func TestPassesProof(t *testing.T) {
 	closed := 0
 	rapid.Check(t, func(t *rapid.T) {
 		s := newShelf(t)
-		p := &passes{ask: s.ask, events: map[int64]audit.Event{}, items: map[[sha256.Size]byte]audit.Undecodable{}}
+		p := &passes{ask: s.ask, events: map[int64]*audit.Event{}, items: map[[sha256.Size]byte]audit.Undecodable{}}
 		done, err := p.run()
 		if err != nil {
 			t.Fatal(err)

@@ -240,7 +240,7 @@ func (s *Syncer) readWindow(ctx context.Context, window planned, send func(windo
 func (s *Syncer) collect(ctx context.Context, span audit.Span) (p *passes, closed bool, err error) {
 	p = &passes{
 		ask:  func(start, size int) (audit.EventPage, error) { return s.events(ctx, span, start, size) },
-		span: span, events: map[int64]audit.Event{}, items: map[[sha256.Size]byte]audit.Undecodable{},
+		span: span, events: map[int64]*audit.Event{}, items: map[[sha256.Size]byte]audit.Undecodable{},
 	}
 	closed, err = p.run()
 	return p, closed, err
