@@ -72,6 +72,28 @@ func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsPa
 	return err
 }
 
+const deleteEntryEvents = `-- name: DeleteEntryEvents :exec
+DELETE FROM entry_event WHERE portal_id = $1 AND is_folder = $2 AND entry_id = $3 AND event_id = ANY($4::bigint[])
+`
+
+type DeleteEntryEventsParams struct {
+	PortalID int32
+	IsFolder bool
+	EntryID  string
+	EventIDs []int64
+}
+
+// Forgets events of which nothing will tell the room.
+func (q *Queries) DeleteEntryEvents(ctx context.Context, arg DeleteEntryEventsParams) error {
+	_, err := q.db.Exec(ctx, deleteEntryEvents,
+		arg.PortalID,
+		arg.IsFolder,
+		arg.EntryID,
+		arg.EventIDs,
+	)
+	return err
+}
+
 const listDepartures = `-- name: ListDepartures :many
 SELECT s.room_key, s.entry_id, s.seen_at
 FROM entry_sighting AS s
@@ -165,7 +187,12 @@ SELECT
     coalesce(r.room_id, '')::text AS room_id,
     (r.log_refused_at IS NOT NULL AND NOT r.is_third_party)::boolean AS has_no_log
 FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
-INNER JOIN entry_sighting AS s ON s.portal_id = $3 AND s.is_folder = w.is_folder AND s.entry_id = w.entry_id
+CROSS JOIN LATERAL ( -- by the key, also where the planner knows nothing of the table
+    SELECT e.portal_id, e.is_folder, e.entry_id, e.seen_at, e.room_key, e.parent_id
+    FROM entry_sighting AS e
+    WHERE e.portal_id = $3 AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
+    OFFSET 0
+) AS s
 LEFT JOIN room AS r ON r.portal_id = s.portal_id AND r.room_key = s.room_key
 ORDER BY s.is_folder, s.entry_id, s.seen_at, s.room_key
 `
@@ -221,8 +248,18 @@ SELECT
     e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, e.target,
     k.action_id, k.product, c.context
 FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
-INNER JOIN entry_event AS o ON o.portal_id = $3 AND o.is_folder = w.is_folder AND o.entry_id = w.entry_id
-INNER JOIN audit_event AS e ON e.portal_id = o.portal_id AND e.event_id = o.event_id
+CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the tables
+    SELECT n.event_id
+    FROM entry_event AS n
+    WHERE n.portal_id = $3 AND n.is_folder = w.is_folder AND n.entry_id = w.entry_id
+    OFFSET 0
+) AS o
+CROSS JOIN LATERAL (
+    SELECT a.event_id, a.occurred_at, a.portal_id, a.run_id, a.account_key, a.kind_key, a.client_key, a.page_key, a.context_key, a.room_key, a.class, a.room_source, a.target, a.description, a.actor_name, a.extra
+    FROM audit_event AS a
+    WHERE a.portal_id = $3 AND a.event_id = o.event_id
+    OFFSET 0
+) AS e
 INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
 INNER JOIN context AS c ON c.portal_id = e.portal_id AND c.context_key = e.context_key
 WHERE e.room_source IN (4, 5, 7) AND c.title IS NOT NULL
@@ -408,7 +445,8 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS t
 INNER JOIN moves AS m
-    ON m.occurred_at = t.occurred_at AND m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
+    ON abs(extract(epoch FROM m.occurred_at - t.occurred_at)) <= 1
+    AND m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
 ORDER BY m.event_id
 `
 
@@ -462,7 +500,7 @@ CROSS JOIN LATERAL (
 ) AS t
 INNER JOIN kind AS mk ON mk.portal_id = $2 AND mk.kind_key = m.kind_key
 INNER JOIN kind AS tk ON tk.portal_id = $2 AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
-WHERE t.room_source = 5 AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
+WHERE t.room_source = 5 AND abs(extract(epoch FROM t.occurred_at - m.occurred_at)) <= 1 AND t.account_key = m.account_key AND t.target = m.target
 ORDER BY t.event_id
 `
 
@@ -518,7 +556,7 @@ SELECT DISTINCT
     coalesce(r.room_id, '')::text AS room_id,
     coalesce(d.room_id, '')::text AS destination,
     coalesce(
-        d.is_third_party OR d.deleted_at IS NOT NULL OR d.log_from <= t.occurred_at AND d.log_until >= t.occurred_at,
+        d.is_third_party OR d.deleted_at IS NOT NULL,
         false
     )::boolean AS is_settled
 FROM entry_event AS o
@@ -527,7 +565,7 @@ INNER JOIN kind AS uk ON uk.portal_id = u.portal_id AND uk.kind_key = u.kind_key
 INNER JOIN entry_event AS ot ON ot.portal_id = o.portal_id AND ot.is_folder = o.is_folder AND ot.entry_id = o.entry_id
 INNER JOIN audit_event AS t
     ON t.portal_id = ot.portal_id AND t.event_id = ot.event_id
-    AND t.occurred_at = u.occurred_at AND t.account_key = u.account_key AND t.target = u.target
+    AND abs(extract(epoch FROM t.occurred_at - u.occurred_at)) <= 1 AND t.account_key = u.account_key AND t.target = u.target
 INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = uk.action_id
 LEFT JOIN room AS r ON r.portal_id = t.portal_id AND r.room_key = t.room_key AND NOT r.is_unresolved
 LEFT JOIN LATERAL (
@@ -539,7 +577,7 @@ LEFT JOIN LATERAL (
 ) AS lies ON true
 LEFT JOIN room AS d ON d.portal_id = u.portal_id AND d.room_key = lies.room_key
 WHERE o.portal_id = $1 AND u.room_source = 8
-ORDER BY t.occurred_at, t.account_key, tk.action_id, t.target, t.event_id
+ORDER BY t.account_key, tk.action_id, t.target, t.occurred_at, t.event_id
 `
 
 type ListUnplacedActsRow struct {
@@ -557,7 +595,8 @@ type ListUnplacedActsRow struct {
 }
 
 // All events of the moves and copies of which at least one event is unplaced (none
-// of them names a room, so that entry_event has them all), act by act, with the room that the folder they went to lies in (empty if it
+// of them names a room, so that entry_event has them all; they have the same
+// second, but perhaps not the same fraction of it), act by act, with the room that the folder they went to lies in (empty if it
 // is none or unknown), and whether that room's log has nothing more to tell of them.
 func (q *Queries) ListUnplacedActs(ctx context.Context, portalID int32) ([]ListUnplacedActsRow, error) {
 	rows, err := q.db.Query(ctx, listUnplacedActs, portalID)

@@ -579,7 +579,14 @@ func (q *Queries) ListOpenMemberships(ctx context.Context, arg ListOpenMembershi
 }
 
 const listOwnerKeys = `-- name: ListOwnerKeys :many
-SELECT DISTINCT account_key FROM member_sighting WHERE portal_id = $1 AND room_key = $2 AND is_owner
+SELECT s.account_key
+FROM member_sighting AS s
+WHERE s.portal_id = $1 AND s.room_key = $2 AND s.is_owner
+UNION
+SELECT a.account_key
+FROM membership_change AS c
+INNER JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
+WHERE c.portal_id = $1 AND c.room_key = $2 AND c.action_id = 5159
 `
 
 type ListOwnerKeysParams struct {
@@ -587,7 +594,7 @@ type ListOwnerKeysParams struct {
 	RoomKey  int32
 }
 
-// Everybody who has ever been listed as the owner of a room.
+// Everybody who has ever been the owner of a room, by lists or by its log.
 func (q *Queries) ListOwnerKeys(ctx context.Context, arg ListOwnerKeysParams) ([]int32, error) {
 	rows, err := q.db.Query(ctx, listOwnerKeys, arg.PortalID, arg.RoomKey)
 	if err != nil {
@@ -677,7 +684,9 @@ LEFT JOIN membership_change AS c ON c.portal_id = e.portal_id AND c.event_id = e
 WHERE r.portal_id = $1
     AND e.occurred_at >= r.unexplained_since
     AND date_bin('1 hour', e.occurred_at, 'epoch') >= (
-        SELECT date_bin('1 hour', min(u.unexplained_since), 'epoch') FROM room AS u WHERE u.portal_id = $1
+        SELECT date_bin('1 hour', min(u.unexplained_since), 'epoch')
+        FROM room AS u
+        WHERE u.portal_id = $1 AND u.listed_at IS NOT NULL AND u.deleted_at IS NULL AND NOT u.is_third_party
     )
     AND r.listed_at IS NOT NULL AND r.deleted_at IS NULL AND NOT r.is_third_party
     AND k.action_id = ANY($2::integer[])

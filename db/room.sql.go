@@ -364,24 +364,27 @@ SET log_from = CASE
         WHEN log_until >= $1::timestamptz AND log_from <= $2::timestamptz THEN greatest(log_until, $2::timestamptz)
         ELSE $2::timestamptz
     END,
-    log_wanted_from = CASE WHEN log_wanted_from < $1::timestamptz THEN log_wanted_from END,
+    log_wanted_from = CASE WHEN log_wanted_from < $3::timestamptz THEN log_wanted_from END,
     log_refused_at = NULL
-WHERE portal_id = $3 AND room_key = $4
+WHERE portal_id = $4 AND room_key = $5
 `
 
 type SetRoomLogParams struct {
-	LogFrom  time.Time
-	LogUntil time.Time
-	PortalID int32
-	RoomKey  int32
+	LogFrom    time.Time
+	LogUntil   time.Time
+	WantedFrom time.Time
+	PortalID   int32
+	RoomKey    int32
 }
 
 // Adds a span for which a room's log has been read. It is kept as one span: if
-// the new one does not touch what was read before, that is forgotten.
+// the new one does not touch what was read before, that is forgotten. Who
+// wanted the log since wanted_from or later has been served.
 func (q *Queries) SetRoomLog(ctx context.Context, arg SetRoomLogParams) error {
 	_, err := q.db.Exec(ctx, setRoomLog,
 		arg.LogFrom,
 		arg.LogUntil,
+		arg.WantedFrom,
 		arg.PortalID,
 		arg.RoomKey,
 	)
@@ -390,7 +393,7 @@ func (q *Queries) SetRoomLog(ctx context.Context, arg SetRoomLogParams) error {
 
 const setRoomLogRefused = `-- name: SetRoomLogRefused :exec
 UPDATE room
-SET log_refused_at = $1::timestamptz, log_wanted_from = NULL
+SET log_refused_at = $1::timestamptz
 WHERE portal_id = $2 AND room_key = $3
 `
 
@@ -506,29 +509,30 @@ func (q *Queries) WantRoomLogs(ctx context.Context, arg WantRoomLogsParams) erro
 const wantRoomMembers = `-- name: WantRoomMembers :exec
 UPDATE room AS r
 SET members_wanted_at = greatest(r.members_wanted_at, w.last_at),
-    unexplained_since = least(r.unexplained_since, w.first_at)
+    unexplained_since = least(r.unexplained_since, nullif(w.unexplained_at, '0001-01-01 00:00:00+00'))
 FROM (
     SELECT
         unnest($2::integer[]) AS room_key,
-        unnest($3::timestamptz[]) AS first_at,
+        unnest($3::timestamptz[]) AS unexplained_at,
         unnest($4::timestamptz[]) AS last_at
 ) AS w
 WHERE r.portal_id = $1 AND r.room_key = w.room_key
 `
 
 type WantRoomMembersParams struct {
-	PortalID int32
-	RoomKeys []int32
-	FirstAt  []time.Time
-	LastAt   []time.Time
+	PortalID      int32
+	RoomKeys      []int32
+	UnexplainedAt []time.Time
+	LastAt        []time.Time
 }
 
-// Notes events that may have changed the members of rooms.
+// Notes events that may have changed the members of rooms. Year 1 as
+// unexplained_at says that none of them waits for the room's log.
 func (q *Queries) WantRoomMembers(ctx context.Context, arg WantRoomMembersParams) error {
 	_, err := q.db.Exec(ctx, wantRoomMembers,
 		arg.PortalID,
 		arg.RoomKeys,
-		arg.FirstAt,
+		arg.UnexplainedAt,
 		arg.LastAt,
 	)
 	return err

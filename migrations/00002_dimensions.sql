@@ -190,7 +190,7 @@ CREATE TABLE entry (
     PRIMARY KEY (portal_id, is_folder, entry_id)
 );
 
-CREATE INDEX entry_stale ON entry (portal_id) WHERE is_stale;
+CREATE INDEX entry_stale ON entry (portal_id, is_folder, entry_id) WHERE is_stale;
 
 COMMENT ON TABLE entry IS 'Files and folders whose room matters: events about them name a title that several rooms bore, or moved something into them';
 COMMENT ON COLUMN entry.portal_id IS 'Portal of the entry';
@@ -223,6 +223,8 @@ CREATE TABLE entry_sighting (
     parent_id  text,
     PRIMARY KEY (portal_id, is_folder, entry_id, seen_at, room_key)
 );
+
+CREATE INDEX entry_sighting_room ON entry_sighting (portal_id, room_key);
 
 COMMENT ON TABLE entry_sighting IS 'In which room files and folders were seen when, by logs of rooms that share a title and by the portal''s answers; a move shows where it left and where it came to';
 COMMENT ON COLUMN entry_sighting.portal_id IS 'Portal of the entry';

@@ -105,6 +105,8 @@ CREATE TABLE membership_change (
     PRIMARY KEY (portal_id, event_id)
 );
 
+CREATE INDEX membership_change_room ON membership_change (portal_id, room_key);
+
 COMMENT ON TABLE membership_change IS 'Changes of members as the logs of rooms tell them, one row for each event that a log was asked about; the audit event of the same id names the room only';
 COMMENT ON COLUMN membership_change.portal_id IS 'Portal of the room';
 COMMENT ON COLUMN membership_change.event_id IS 'Audit event of the change';

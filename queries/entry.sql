@@ -18,6 +18,10 @@ WHERE o.portal_id = @portal_id
     AND coalesce(n.asked_at, '-infinity') < e.occurred_at
 ORDER BY o.is_folder, o.entry_id;
 
+-- name: DeleteEntryEvents :exec
+-- Forgets events of which nothing will tell the room.
+DELETE FROM entry_event WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id AND event_id = ANY(@event_ids::bigint[]);
+
 -- name: SetEntryAsked :exec
 INSERT INTO entry (portal_id, is_folder, entry_id, asked_at, is_gone)
 VALUES (@portal_id, @is_folder, @entry_id, @asked_at::timestamptz, @is_gone)
@@ -66,7 +70,8 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS t
 INNER JOIN moves AS m
-    ON m.occurred_at = t.occurred_at AND m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
+    ON abs(extract(epoch FROM m.occurred_at - t.occurred_at)) <= 1
+    AND m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
 ORDER BY m.event_id;
 
 -- name: ListEntrySightings :many
@@ -77,7 +82,12 @@ SELECT
     coalesce(r.room_id, '')::text AS room_id,
     (r.log_refused_at IS NOT NULL AND NOT r.is_third_party)::boolean AS has_no_log
 FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
-INNER JOIN entry_sighting AS s ON s.portal_id = @portal_id AND s.is_folder = w.is_folder AND s.entry_id = w.entry_id
+CROSS JOIN LATERAL ( -- by the key, also where the planner knows nothing of the table
+    SELECT e.*
+    FROM entry_sighting AS e
+    WHERE e.portal_id = @portal_id AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
+    OFFSET 0
+) AS s
 LEFT JOIN room AS r ON r.portal_id = s.portal_id AND r.room_key = s.room_key
 ORDER BY s.is_folder, s.entry_id, s.seen_at, s.room_key;
 
@@ -127,8 +137,18 @@ SELECT
     e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, e.target,
     k.action_id, k.product, c.context
 FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
-INNER JOIN entry_event AS o ON o.portal_id = @portal_id AND o.is_folder = w.is_folder AND o.entry_id = w.entry_id
-INNER JOIN audit_event AS e ON e.portal_id = o.portal_id AND e.event_id = o.event_id
+CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the tables
+    SELECT n.event_id
+    FROM entry_event AS n
+    WHERE n.portal_id = @portal_id AND n.is_folder = w.is_folder AND n.entry_id = w.entry_id
+    OFFSET 0
+) AS o
+CROSS JOIN LATERAL (
+    SELECT a.*
+    FROM audit_event AS a
+    WHERE a.portal_id = @portal_id AND a.event_id = o.event_id
+    OFFSET 0
+) AS e
 INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
 INNER JOIN context AS c ON c.portal_id = e.portal_id AND c.context_key = e.context_key
 WHERE e.room_source IN (4, 5, 7) AND c.title IS NOT NULL
@@ -136,14 +156,15 @@ ORDER BY e.event_id;
 
 -- name: ListUnplacedActs :many
 -- All events of the moves and copies of which at least one event is unplaced (none
--- of them names a room, so that entry_event has them all), act by act, with the room that the folder they went to lies in (empty if it
+-- of them names a room, so that entry_event has them all; they have the same
+-- second, but perhaps not the same fraction of it), act by act, with the room that the folder they went to lies in (empty if it
 -- is none or unknown), and whether that room's log has nothing more to tell of them.
 SELECT DISTINCT
     t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.target, tk.action_id,
     coalesce(r.room_id, '')::text AS room_id,
     coalesce(d.room_id, '')::text AS destination,
     coalesce(
-        d.is_third_party OR d.deleted_at IS NOT NULL OR d.log_from <= t.occurred_at AND d.log_until >= t.occurred_at,
+        d.is_third_party OR d.deleted_at IS NOT NULL,
         false
     )::boolean AS is_settled
 FROM entry_event AS o
@@ -152,7 +173,7 @@ INNER JOIN kind AS uk ON uk.portal_id = u.portal_id AND uk.kind_key = u.kind_key
 INNER JOIN entry_event AS ot ON ot.portal_id = o.portal_id AND ot.is_folder = o.is_folder AND ot.entry_id = o.entry_id
 INNER JOIN audit_event AS t
     ON t.portal_id = ot.portal_id AND t.event_id = ot.event_id
-    AND t.occurred_at = u.occurred_at AND t.account_key = u.account_key AND t.target = u.target
+    AND abs(extract(epoch FROM t.occurred_at - u.occurred_at)) <= 1 AND t.account_key = u.account_key AND t.target = u.target
 INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = uk.action_id
 LEFT JOIN room AS r ON r.portal_id = t.portal_id AND r.room_key = t.room_key AND NOT r.is_unresolved
 LEFT JOIN LATERAL (
@@ -164,7 +185,7 @@ LEFT JOIN LATERAL (
 ) AS lies ON true
 LEFT JOIN room AS d ON d.portal_id = u.portal_id AND d.room_key = lies.room_key
 WHERE o.portal_id = @portal_id AND u.room_source = 8
-ORDER BY t.occurred_at, t.account_key, tk.action_id, t.target, t.event_id;
+ORDER BY t.account_key, tk.action_id, t.target, t.occurred_at, t.event_id;
 
 -- name: ListTwins :many
 -- The events of the same moves and copies as the given ones that were placed by
@@ -192,5 +213,5 @@ CROSS JOIN LATERAL (
 ) AS t
 INNER JOIN kind AS mk ON mk.portal_id = @portal_id AND mk.kind_key = m.kind_key
 INNER JOIN kind AS tk ON tk.portal_id = @portal_id AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
-WHERE t.room_source = 5 AND t.occurred_at = m.occurred_at AND t.account_key = m.account_key AND t.target = m.target
+WHERE t.room_source = 5 AND abs(extract(epoch FROM t.occurred_at - m.occurred_at)) <= 1 AND t.account_key = m.account_key AND t.target = m.target
 ORDER BY t.event_id;

@@ -94,8 +94,15 @@ WHERE portal_id = @portal_id AND room_key = @room_key
 ORDER BY account_key, group_key, read_at;
 
 -- name: ListOwnerKeys :many
--- Everybody who has ever been listed as the owner of a room.
-SELECT DISTINCT account_key FROM member_sighting WHERE portal_id = @portal_id AND room_key = @room_key AND is_owner;
+-- Everybody who has ever been the owner of a room, by lists or by its log.
+SELECT s.account_key
+FROM member_sighting AS s
+WHERE s.portal_id = @portal_id AND s.room_key = @room_key AND s.is_owner
+UNION
+SELECT a.account_key
+FROM membership_change AS c
+INNER JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
+WHERE c.portal_id = @portal_id AND c.room_key = @room_key AND c.action_id = 5159;
 
 -- name: ListMemberChanges :many
 -- All that the log of a room said of the given persons and groups, and all
@@ -227,7 +234,9 @@ LEFT JOIN membership_change AS c ON c.portal_id = e.portal_id AND c.event_id = e
 WHERE r.portal_id = @portal_id
     AND e.occurred_at >= r.unexplained_since
     AND date_bin('1 hour', e.occurred_at, 'epoch') >= (
-        SELECT date_bin('1 hour', min(u.unexplained_since), 'epoch') FROM room AS u WHERE u.portal_id = @portal_id
+        SELECT date_bin('1 hour', min(u.unexplained_since), 'epoch')
+        FROM room AS u
+        WHERE u.portal_id = @portal_id AND u.listed_at IS NOT NULL AND u.deleted_at IS NULL AND NOT u.is_third_party
     )
     AND r.listed_at IS NOT NULL AND r.deleted_at IS NULL AND NOT r.is_third_party
     AND k.action_id = ANY(@action_ids::integer[])

@@ -94,7 +94,8 @@ WHERE r.portal_id = @portal_id AND r.room_key = w.room_key AND NOT r.is_third_pa
 
 -- name: SetRoomLog :exec
 -- Adds a span for which a room's log has been read. It is kept as one span: if
--- the new one does not touch what was read before, that is forgotten.
+-- the new one does not touch what was read before, that is forgotten. Who
+-- wanted the log since wanted_from or later has been served.
 UPDATE room
 SET log_from = CASE
         WHEN log_until >= @log_from::timestamptz AND log_from <= @log_until::timestamptz THEN least(log_from, @log_from::timestamptz)
@@ -104,7 +105,7 @@ SET log_from = CASE
         WHEN log_until >= @log_from::timestamptz AND log_from <= @log_until::timestamptz THEN greatest(log_until, @log_until::timestamptz)
         ELSE @log_until::timestamptz
     END,
-    log_wanted_from = CASE WHEN log_wanted_from < @log_from::timestamptz THEN log_wanted_from END,
+    log_wanted_from = CASE WHEN log_wanted_from < @wanted_from::timestamptz THEN log_wanted_from END,
     log_refused_at = NULL
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
@@ -113,7 +114,7 @@ SELECT (log_refused_at IS NOT NULL)::boolean AS is_refused FROM room WHERE porta
 
 -- name: SetRoomLogRefused :exec
 UPDATE room
-SET log_refused_at = @refused_at::timestamptz, log_wanted_from = NULL
+SET log_refused_at = @refused_at::timestamptz
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
 -- name: SetContextsStale :exec
@@ -131,14 +132,15 @@ SELECT context_key, context FROM context WHERE portal_id = @portal_id AND is_sta
 UPDATE context SET is_stale = false WHERE portal_id = @portal_id AND context_key = @context_key;
 
 -- name: WantRoomMembers :exec
--- Notes events that may have changed the members of rooms.
+-- Notes events that may have changed the members of rooms. Year 1 as
+-- unexplained_at says that none of them waits for the room's log.
 UPDATE room AS r
 SET members_wanted_at = greatest(r.members_wanted_at, w.last_at),
-    unexplained_since = least(r.unexplained_since, w.first_at)
+    unexplained_since = least(r.unexplained_since, nullif(w.unexplained_at, '0001-01-01 00:00:00+00'))
 FROM (
     SELECT
         unnest(@room_keys::integer[]) AS room_key,
-        unnest(@first_at::timestamptz[]) AS first_at,
+        unnest(@unexplained_at::timestamptz[]) AS unexplained_at,
         unnest(@last_at::timestamptz[]) AS last_at
 ) AS w
 WHERE r.portal_id = @portal_id AND r.room_key = w.room_key;

@@ -20,6 +20,18 @@ type Evidence struct {
 	Sightings map[Entry][]Sighting  // by rising time
 }
 
+// Open is what may tell the room of events of which it is not certain.
+type Open struct {
+	// LogsFrom tells since when the logs of rooms are needed to find out in which of
+	// them events happened, by room id.
+	LogsFrom map[string]time.Time
+	// Entries are the files and folders whose whereabouts may tell an event's room, by event id.
+	Entries map[int64]Entry
+}
+
+// NewOpen returns an Open with nothing in it.
+func NewOpen() Open { return Open{LogsFrom: map[string]time.Time{}, Entries: map[int64]Entry{}} }
+
 // Batch is a window of events with what was found out about each.
 type Batch struct {
 	audit.ReadWindow
@@ -32,11 +44,7 @@ type Batch struct {
 	Rooms []RoomUpdate
 	// StaleTitles are titles for which earlier answers must be judged again.
 	StaleTitles []string
-	// LogsFrom tells since when the logs of rooms are needed to find out in which of
-	// them events happened, by room id.
-	LogsFrom map[string]time.Time
-	// Entries are the files and folders whose whereabouts may tell an event's room, by event id.
-	Entries map[int64]Entry
+	Open
 	// Calls are the lists that the events have made stale.
 	Calls Calls
 	// Late says that the span was complete before and has grown.
@@ -55,7 +63,7 @@ type RoomUpdate struct {
 // rooms first, so that the order of windows makes no difference in the end:
 // what it changes for other windows is in StaleTitles.
 func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
-	b := Batch{ReadWindow: read, LogsFrom: map[string]time.Time{}, Entries: map[int64]Entry{}}
+	b := Batch{ReadWindow: read, Open: NewOpen()}
 	b.judge(evidence, rooms)
 	for _, news := range Gather(b.Events, b.Answers) {
 		room, stale := rooms.Apply(news)
@@ -68,8 +76,7 @@ func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
 	slices.Sort(b.StaleTitles)
 	b.StaleTitles = slices.Compact(b.StaleTitles)
 	for i, a := range b.Answers {
-		rooms.WantLogs(b.LogsFrom, a, b.Events[i].At)
-		rooms.NoteEntry(b.Entries, a, b.Events[i])
+		rooms.NoteOpen(b.Open, a, b.Events[i])
 	}
 	for id := range evidence.Logs {
 		b.Logged = append(b.Logged, id)

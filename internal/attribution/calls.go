@@ -10,15 +10,19 @@ import (
 // Calls is what events call for beyond themselves: the lists that they have
 // made stale. A list that was read after the event knows of it.
 type Calls struct {
-	Rooms    time.Time             // latest event that changes the list of rooms, zero if none does
-	Accounts time.Time             // latest event that changes the list of people
-	Groups   time.Time             // latest event that changes a group of people
-	Members  map[string]audit.Span // first and last event that change a room's members, by room id
+	Rooms    time.Time            // latest event that changes the list of rooms, zero if none does
+	Accounts time.Time            // latest event that changes the list of people
+	Groups   time.Time            // latest event that changes a group of people
+	Members  map[string]time.Time // latest event that changes a room's members, by room id
+	// Unexplained is the first event of a room, by its id, of which only the room's
+	// log knows whom it concerns.
+	Unexplained map[string]time.Time
 }
 
 // callsOf sums up what the events call for; answers are those of Judge.
 func callsOf(events []audit.Event, answers []Answer) Calls {
-	calls := Calls{Members: map[string]audit.Span{}}
+	calls := Calls{Members: map[string]time.Time{}, Unexplained: map[string]time.Time{}}
+	concerning := audit.ConcerningSomebody()
 	for i, e := range events {
 		action, known := audit.LookupAction(e.Kind.ActionID)
 		if !known {
@@ -38,12 +42,12 @@ func callsOf(events []audit.Event, answers []Answer) Calls {
 			audit.ActionRoomDeleted, audit.ActionAgentCreated, audit.ActionAgentRenamed, audit.ActionAgentDeleted:
 			calls.Rooms = audit.Later(calls.Rooms, e.At)
 		}
-		if room := answers[i].RoomID; action.Members {
-			span, met := calls.Members[room]
-			if !met {
-				span = audit.Span{From: e.At, To: e.At}
-			}
-			calls.Members[room] = audit.Span{From: audit.Earlier(span.From, e.At), To: audit.Later(span.To, e.At)}
+		room := answers[i].RoomID
+		if action.Members {
+			calls.Members[room] = audit.Later(calls.Members[room], e.At)
+		}
+		if first, met := calls.Unexplained[room]; slices.Contains(concerning, action.ID) && (!met || e.At.Before(first)) {
+			calls.Unexplained[room] = e.At
 		}
 	}
 	return calls

@@ -109,9 +109,15 @@ func (r *Rooms) isShared(title string, at time.Time) bool {
 	return bearers > 1
 }
 
-// NoteEntry notes in entries, by event id, the file or folder whose whereabouts
+// NoteOpen notes what may tell more of where an event belongs.
+func (r *Rooms) NoteOpen(open Open, a Answer, e audit.Event) {
+	r.wantLogs(open.LogsFrom, a, e.At)
+	r.noteEntry(open.Entries, a, e)
+}
+
+// noteEntry notes in entries, by event id, the file or folder whose whereabouts
 // may tell the event's room: which of several rooms of one title is meant, or where a move went.
-func (r *Rooms) NoteEntry(entries map[int64]Entry, a Answer, e audit.Event) {
+func (r *Rooms) noteEntry(entries map[int64]Entry, a Answer, e audit.Event) {
 	ofEntry := a.Source == SourceEntry || a.Source == SourceEntryNearby || a.Unresolved() && r.isShared(a.RoomID, e.At)
 	if entry, ok := EntryOf(e); ok && ofEntry {
 		entries[e.ID] = entry
@@ -121,9 +127,9 @@ func (r *Rooms) NoteEntry(entries map[int64]Entry, a Answer, e audit.Event) {
 	}
 }
 
-// WantLogs notes in logsFrom, by room id, that the logs of all rooms that ever
+// wantLogs notes in logsFrom, by room id, that the logs of all rooms that ever
 // bore the title of an unresolved answer are needed since the given time.
-func (r *Rooms) WantLogs(logsFrom map[string]time.Time, a Answer, at time.Time) {
+func (r *Rooms) wantLogs(logsFrom map[string]time.Time, a Answer, at time.Time) {
 	if !a.Unresolved() {
 		return
 	}

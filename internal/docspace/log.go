@@ -1,6 +1,7 @@
 package docspace
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -51,6 +52,7 @@ func (a act) entry() (audit.LogEntry, bool) {
 	var data struct {
 		ID       text   `json:"id"`
 		ParentID text   `json:"parentId"`
+		ToFolder text   `json:"toFolderId"` // of moves and copies, which have no parentId
 		User     holder `json:"user"`
 		Owner    holder `json:"owner"`
 		Group    holder `json:"group"`
@@ -67,7 +69,7 @@ func (a act) entry() (audit.LogEntry, bool) {
 	}
 	e.GroupID = string(data.Group.ID)
 	if action, _ := audit.LookupAction(e.ActionID); action.Target.IsEntry() && data.ID != "0" { // 0 is a broken reference
-		e.EntryID, e.ParentID = string(data.ID), string(data.ParentID)
+		e.EntryID, e.ParentID = string(data.ID), string(cmp.Or(data.ParentID, data.ToFolder))
 	}
 	e.Access = storable(data.Access)
 	if e.ActionID == audit.ActionRoomRenamed || e.ActionID == audit.ActionAgentRenamed {

@@ -101,14 +101,14 @@ type Sink interface {
 	UnexplainedChanges(ctx context.Context) (map[string][]audit.RoomEvent, error)
 	// SetChangesAsked notes that the room's log has been asked for the changes.
 	SetChangesAsked(ctx context.Context, roomID string, changes []audit.RoomEvent) error
-	SetLogRead(ctx context.Context, roomID string, span audit.Span) error
+	// SetLogRead notes the span that was read, and since when the log is not wanted any more.
+	SetLogRead(ctx context.Context, roomID string, span audit.Span, wantedFrom time.Time) error
 	SetLogRefused(ctx context.Context, roomID string, at time.Time) error
-	WantLogs(ctx context.Context, from map[string]time.Time) error
 	// JudgeStale and JudgeEntries judge events anew whose title, or whose file or
-	// folder, more has become known of.
-	JudgeStale(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer) error
+	// folder, more has become known of. open tells what is left open of the events
+	// judged since it was last called; it is stored with their answers.
+	JudgeStale(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer, open func() attribution.Open) error
 	JudgeEntries(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer) error
-	AddEntryEvents(ctx context.Context, entries map[int64]attribution.Entry) error
 	// EntriesToAsk are files and folders that only the portal can tell the room
 	// of, or (destinations) folders that moves without a room went to.
 	EntriesToAsk(ctx context.Context, destinations bool) ([]attribution.Entry, error)

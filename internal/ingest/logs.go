@@ -32,9 +32,14 @@ func (s *Syncer) readWantedLogs(ctx context.Context) error {
 	}
 	var wanted []logRead
 	for _, state := range states {
-		if !state.WantedFrom.IsZero() {
-			wanted = append(wanted, logRead{state, audit.Span{From: audit.Later(state.WantedFrom, s.bottom), To: s.until}, true})
+		if state.WantedFrom.IsZero() || s.until.Sub(state.RefusedAt) < daily {
+			continue
 		}
+		from := state.WantedFrom
+		if !state.Until.IsZero() { // what is in between is read along, so that what was read stays one span
+			from = audit.Earlier(from, state.Until)
+		}
+		wanted = append(wanted, logRead{state, audit.Span{From: audit.Later(from, s.bottom), To: s.until}, true})
 	}
 	return parallel(ctx, s.opts.Parallel, wanted, s.readLog)
 }
@@ -95,6 +100,9 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 				return err
 			}
 			s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
+			if errors.Is(err, audit.ErrUnavailable) {
+				return nil // no answer is not "no": the next run asks again
+			}
 			return put(func(ctx context.Context) error { return s.sink.SetLogRefused(ctx, id, s.until) })
 		}
 		s.unanswered.Store(0)
@@ -111,13 +119,18 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
 			break
 		}
 	}
-	return put(func(ctx context.Context) error { return s.sink.SetLogRead(ctx, id, r.span) })
+	served := r.span.From
+	if !r.state.WantedFrom.IsZero() { // also if the log could not be read so far back
+		served = audit.Earlier(served, r.state.WantedFrom)
+	}
+	return put(func(ctx context.Context) error { return s.sink.SetLogRead(ctx, id, r.span, served) })
 }
 
 // explainEvents asks the logs of rooms what events about them leave open: whom
 // changes of members concern, and which event of a move or copy is the room's.
 // It asks only for the pages that have them: a page that begins at the newest event not
-// explained yet explains all that are on it. It returns the moves that were asked for.
+// explained yet explains all that are on it. It returns the moves that were asked
+// for: true if the log has ids.
 func (s *Syncer) explainEvents(ctx context.Context) (asked map[audit.RoomMoment]bool, err error) {
 	changes, err := s.sink.UnexplainedChanges(ctx)
 	if err != nil {
@@ -133,12 +146,13 @@ func (s *Syncer) explainEvents(ctx context.Context) (asked map[audit.RoomMoment]
 		rooms[id] = slices.Concat(rooms[id], events)
 	}
 	err = parallel(ctx, s.opts.Parallel, slices.Sorted(maps.Keys(rooms)), func(ctx context.Context, id string, put putFunc) error {
-		if done, err := s.explainRoom(ctx, id, rooms[id], put); !done || err != nil {
+		done, hasIDs, err := s.explainRoom(ctx, id, rooms[id], put)
+		if !done || err != nil {
 			return err
 		}
 		return put(func(ctx context.Context) error {
 			for _, e := range moves[id] {
-				asked[audit.RoomMoment{RoomID: id, At: e.At}] = true
+				asked[audit.RoomMoment{RoomID: id, At: e.At}] = hasIDs
 			}
 			return s.sink.SetChangesAsked(ctx, id, changes[id])
 		})
@@ -148,37 +162,56 @@ func (s *Syncer) explainEvents(ctx context.Context) (asked map[audit.RoomMoment]
 
 // explainRoom reads the pages of a room's log that have the events. It is not
 // done if the portal does not answer: the next run asks again.
-func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.RoomEvent, put putFunc) (done bool, err error) {
+func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.RoomEvent, put putFunc) (done, hasIDs bool, err error) {
 	left := slices.SortedFunc(slices.Values(events), func(a, b audit.RoomEvent) int { return b.At.Compare(a.At) })
 	taken := map[int64]bool{}
 	for start := 0; len(left) > 0; {
 		page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
 		if err != nil {
 			if err := s.onlyOne(ctx, err); err != nil {
-				return false, err
+				return false, false, err
 			}
 			s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
-			return !errors.Is(err, audit.ErrUnavailable), nil
+			return !errors.Is(err, audit.ErrUnavailable), false, nil
 		}
 		s.unanswered.Store(0)
+		lowest := lowestID(page.Entries)
+		hasIDs = hasIDs || lowest > 0
 		identify(page.Entries, events, taken)
 		if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries, false) }); err != nil {
-			return false, err
+			return false, false, err
 		}
 		start += page.Rows
 		if page.Rows == 0 || start >= page.Total {
 			break // the log has no more, and what it lacks it will not get
 		}
-		oldest := left[0].At
-		for _, e := range page.Entries {
-			oldest = audit.Earlier(oldest, e.At)
+		rest := left
+		if lowest > 0 { // the log goes by ids, and dates do not quite
+			rest = slices.DeleteFunc(slices.Clone(left), func(c audit.RoomEvent) bool { return c.ID >= lowest })
+		} else {
+			oldest := left[0].At
+			for _, e := range page.Entries {
+				oldest = audit.Earlier(oldest, e.At)
+			}
+			rest = slices.DeleteFunc(slices.Clone(left), func(c audit.RoomEvent) bool { return c.At.After(oldest) })
 		}
-		if oldest.Before(left[0].At) { // else the page is full of one second: the next one goes on
-			left = slices.DeleteFunc(left, func(c audit.RoomEvent) bool { return c.At.After(oldest) })
+		if len(rest) > 0 && rest[0].At.Before(left[0].At) { // else the next page goes on
 			start = 0
 		}
+		left = rest
 	}
-	return true, nil
+	return true, hasIDs, nil
+}
+
+// lowestID is the lowest id on a page of a log, 0 if entries have none.
+func lowestID(entries []audit.LogEntry) int64 {
+	var lowest int64
+	for _, e := range entries {
+		if e.EventID != 0 && (lowest == 0 || e.EventID < lowest) {
+			lowest = e.EventID
+		}
+	}
+	return lowest
 }
 
 // identify gives entries of an old portal's log, which have no ids, those of the

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"time"
 
 	"roompulse/internal/attribution"
 	"roompulse/internal/audit"
@@ -58,20 +57,16 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 // judgeStale judges events anew whose title more has become known of, and notes
 // what else may tell the room of those that are still open.
 func (s *Syncer) judgeStale(ctx context.Context) error {
-	logsFrom, entries := map[string]time.Time{}, map[int64]attribution.Entry{}
-	err := s.sink.JudgeStale(ctx, func(e audit.Event, sightings []attribution.Sighting) attribution.Answer {
+	left := attribution.NewOpen()
+	return s.sink.JudgeStale(ctx, func(e audit.Event, sightings []attribution.Sighting) attribution.Answer {
 		answer := attribution.Judge(e, "", sightings, s.rooms)
-		s.rooms.WantLogs(logsFrom, answer, e.At)
-		s.rooms.NoteEntry(entries, answer, e)
+		s.rooms.NoteOpen(left, answer, e)
 		return answer
+	}, func() attribution.Open {
+		was := left
+		left = attribution.NewOpen()
+		return was
 	})
-	if err != nil {
-		return err
-	}
-	if err := s.sink.AddEntryEvents(ctx, entries); err != nil {
-		return err
-	}
-	return s.sink.WantLogs(ctx, logsFrom)
 }
 
 // judgeEntries judges events anew whose file or folder more has become known of.

@@ -208,7 +208,13 @@ type builder struct {
 type stay struct {
 	from, to, joinedAfter time.Time
 	known                 []known
-	turns                 []time.Time // when the right may have changed
+	turns                 []turn
+}
+
+// turn is a moment at which the right may have changed.
+type turn struct {
+	at  time.Time
+	act Act
 }
 
 // known is a right that was held at some moment.
@@ -298,7 +304,7 @@ func (b *builder) change(c Change) {
 		switch b.now {
 		case present:
 		case absent:
-			b.open(c.At, b.absent)
+			b.open(c.At, audit.Earlier(b.absent, c.At))
 		default:
 			from := time.Time{}
 			if c.Act == Promoted { // a room can be given to somebody who was no member
@@ -306,13 +312,13 @@ func (b *builder) change(c Change) {
 			}
 			b.open(from, time.Time{})
 		}
-		b.last().turns = append(b.last().turns, c.At)
+		b.last().turns = append(b.last().turns, turn{c.At, c.Act})
 		if c.Act == Promoted {
 			b.last().known = append(b.last().known, known{c.At, c.At, Right{audit.AccessOwner, true}})
 		}
 	case Deposed:
 		if b.now == present {
-			b.last().turns = append(b.last().turns, c.At)
+			b.last().turns = append(b.last().turns, turn{c.At, c.Act})
 		}
 	}
 	b.at = audit.Later(c.At, b.at)
@@ -321,15 +327,12 @@ func (b *builder) change(c Change) {
 func (b *builder) spans() []Span {
 	var spans []Span
 	for i, s := range b.stays {
-		if !s.to.IsZero() && !s.to.After(s.from) {
-			continue
-		}
 		span := Span{From: s.from, To: s.to, JoinedAt: s.from, JoinedAfter: s.joinedAfter, Right: b.firstRight(i)}
 		for j, k := range s.known {
 			if k.right == span.Right {
 				continue
 			}
-			since := s.turn(s.known[j-1].at, k) // the first one known is the first right
+			since := s.turn(s.known[j-1], k) // the first one known is the first right
 			if since.After(span.From) {
 				ended := span
 				ended.To = since
@@ -338,21 +341,28 @@ func (b *builder) spans() []Span {
 			}
 			span.Right = k.right
 		}
-		spans = append(spans, span)
+		if span.To.IsZero() || span.To.After(span.From) {
+			spans = append(spans, span)
+		}
 	}
 	return spans
 }
 
-// turn is the moment since which k's right was held, if another was at before.
-func (s *stay) turn(before time.Time, k known) time.Time {
+// turn is the moment since which k's right was held and no more the one before:
+// the last change in between, but of an owner's right the first time that
+// somebody else was given the room.
+func (s *stay) turn(before, k known) time.Time {
 	moment := k.asOf
 	for _, turn := range s.turns {
 		switch {
-		case turn.Before(before.Add(-listEarly)):
-		case !turn.After(k.at):
-			moment = turn
-		case !turn.After(k.at.Add(listLate)) && moment.Equal(k.asOf):
-			return turn
+		case turn.at.Before(before.at.Add(-listEarly)):
+		case turn.act == Deposed && !before.right.Owner: // not about this holder
+		case turn.act == Deposed && !turn.at.After(k.at.Add(listLate)):
+			return turn.at
+		case !turn.at.After(k.at):
+			moment = turn.at
+		case !turn.at.After(k.at.Add(listLate)) && moment.Equal(k.asOf):
+			return turn.at
 		}
 	}
 	return moment

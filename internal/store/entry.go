@@ -42,26 +42,24 @@ func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Ev
 		return nil, fmt.Errorf("read where files and folders were: %w", err)
 	}
 	sightings := make(map[attribution.Entry][]attribution.Sighting, len(rows))
-	last := map[attribution.Entry]db.ListEntrySightingsRow{}
 	for _, row := range rows {
 		entry := attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
-		if _, met := last[entry]; !met && row.HasNoLog { // nobody knows when it came
+		if len(sightings[entry]) == 0 && row.HasNoLog { // nobody knows when it came
 			sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC().Add(-time.Microsecond)})
 		}
 		sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC(), RoomID: row.RoomID})
-		last[entry] = row
 	}
-	return sightings, w.addDepartures(ctx, q, sightings, last)
+	return sightings, w.addCrossings(ctx, q, sightings, rows)
 }
 
-// addDepartures adds to the sightings of each entry that a folder with it may
-// have left the room since in which it was seen last. If the room's log is
-// refused, it may have gone at any time.
-func (w *Writer) addDepartures(
-	ctx context.Context, q *db.Queries, sightings map[attribution.Entry][]attribution.Sighting, last map[attribution.Entry]db.ListEntrySightingsRow,
+// addCrossings adds to the sightings of each entry when a folder with it may have
+// left or entered a room in which it was seen: what is in a folder moves without a
+// trace of its own. If the room's log is refused, it may have come and gone at any time.
+func (w *Writer) addCrossings(
+	ctx context.Context, q *db.Queries, sightings map[attribution.Entry][]attribution.Sighting, seen []db.ListEntrySightingsRow,
 ) error {
 	rooms := map[int32]bool{}
-	for _, row := range last {
+	for _, row := range seen {
 		rooms[row.RoomKey] = true
 	}
 	delete(rooms, 0)
@@ -87,17 +85,40 @@ func (w *Writer) addDepartures(
 			parents[f.EntryID] = f.ParentID
 		}
 	}
-	for entry, row := range last {
-		if row.HasNoLog {
+	fillParents(seen)
+	for i, row := range seen {
+		entry := attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
+		last := i == len(seen)-1 || seen[i+1].IsFolder != row.IsFolder || seen[i+1].EntryID != row.EntryID
+		if row.HasNoLog && last {
 			sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC().Add(time.Microsecond)})
 		}
 		for _, d := range departures[row.RoomKey] {
-			if d.SeenAt.After(row.SeenAt) && mayBeIn(row.ParentID, d.EntryID, row.RoomID, parents) {
+			if mayBeIn(row.ParentID, d.EntryID, row.RoomID, parents) {
 				sightings[entry] = append(sightings[entry], attribution.Sighting{At: d.SeenAt.UTC()})
 			}
 		}
 	}
+	for _, list := range sightings {
+		slices.SortStableFunc(list, func(a, b attribution.Sighting) int { return a.At.Compare(b.At) })
+	}
 	return nil
+}
+
+// fillParents gives sightings whose folder nobody said that of the one before of
+// the same entry in the same room, else of the one after: moves do say.
+func fillParents(seen []db.ListEntrySightingsRow) {
+	fill := func(i, from int) {
+		near := from >= 0 && from < len(seen) && seen[from].IsFolder == seen[i].IsFolder && seen[from].EntryID == seen[i].EntryID
+		if near && seen[i].ParentID == "" && seen[from].RoomKey == seen[i].RoomKey {
+			seen[i].ParentID = seen[from].ParentID
+		}
+	}
+	for i := range seen {
+		fill(i, i-1)
+	}
+	for i := len(seen) - 1; i >= 0; i-- {
+		fill(i, i+1)
+	}
 }
 
 // mayBeIn reports whether what lies in the folder inner may lie in outer as
@@ -112,11 +133,7 @@ func mayBeIn(inner, outer, room string, parents map[string]string) bool {
 	return true
 }
 
-// AddEntryEvents notes events whose room the whereabouts of a file or folder may tell, by event id.
-func (w *Writer) AddEntryEvents(ctx context.Context, entries map[int64]attribution.Entry) error {
-	return w.addEntryEvents(ctx, w.q, entries)
-}
-
+// addEntryEvents notes events whose room the whereabouts of a file or folder may tell, by event id.
 func (w *Writer) addEntryEvents(ctx context.Context, q *db.Queries, entries map[int64]attribution.Entry) error {
 	if len(entries) == 0 {
 		return nil
@@ -326,7 +343,8 @@ func (w *Writer) judgeEntryChunk(ctx context.Context, q *db.Queries, judge Judge
 }
 
 // PlaceMoves says where the events of moves and copies belong that name no
-// room, as far as can be told; asked are those for which the room's log was asked.
+// room, as far as can be told; asked are those for which the room's log was
+// asked: true if it has ids, so that what it lacks is not the room's.
 func (w *Writer) PlaceMoves(ctx context.Context, asked map[audit.RoomMoment]bool) error {
 	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
 		rows, err := q.ListUnplacedActs(ctx, w.Portal.ID)
@@ -339,10 +357,15 @@ func (w *Writer) PlaceMoves(ctx context.Context, asked map[audit.RoomMoment]bool
 			for n < len(rows) && sameAct(rows[n], rows[0]) {
 				n++
 			}
-			settled := rows[0].IsSettled || asked[audit.RoomMoment{RoomID: rows[0].Destination, At: rows[0].OccurredAt.UTC()}]
-			changed, err := w.placeAct(ctx, q, rows[:n], settled)
+			hasIDs, answered := asked[audit.RoomMoment{RoomID: rows[0].Destination, At: rows[0].OccurredAt.UTC()}]
+			changed, err := w.placeAct(ctx, q, rows[:n], rows[0].IsSettled || answered && !hasIDs)
 			if err != nil {
 				return err
+			}
+			if answered && len(changed) == 0 { // its log has none of them: they are of some other room
+				if err := w.forgetAct(ctx, q, rows[:n]); err != nil {
+					return err
+				}
 			}
 			changes, rows = append(changes, changed...), rows[n:]
 		}
@@ -355,7 +378,18 @@ func (w *Writer) PlaceMoves(ctx context.Context, asked map[audit.RoomMoment]bool
 }
 
 func sameAct(a, b db.ListUnplacedActsRow) bool {
-	return a.OccurredAt.Equal(b.OccurredAt) && a.AccountKey == b.AccountKey && a.ActionID == b.ActionID && *a.Target == *b.Target
+	return a.OccurredAt.Sub(b.OccurredAt).Abs() <= time.Second && a.AccountKey == b.AccountKey && a.ActionID == b.ActionID && *a.Target == *b.Target
+}
+
+func (w *Writer) forgetAct(ctx context.Context, q *db.Queries, rows []db.ListUnplacedActsRow) error {
+	arg := db.DeleteEntryEventsParams{PortalID: w.Portal.ID, IsFolder: true, EntryID: splitTarget(rows[0].Target)[1]}
+	for _, row := range rows {
+		arg.EventIDs = append(arg.EventIDs, row.EventID)
+	}
+	if err := q.DeleteEntryEvents(ctx, arg); err != nil {
+		return fmt.Errorf("forget what no log tells: %w", err)
+	}
+	return nil
 }
 
 func (w *Writer) placeAct(ctx context.Context, q *db.Queries, rows []db.ListUnplacedActsRow, settled bool) ([]change, error) {

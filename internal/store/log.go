@@ -68,8 +68,9 @@ func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []a
 	return nil
 }
 
-// SetLogRead records that the room's log has been read for the span.
-func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span) error {
+// SetLogRead records that the room's log has been read for the span, which
+// serves who wanted it since wantedFrom or later.
+func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span, wantedFrom time.Time) error {
 	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
 		refused, err := q.HasRefusedLog(ctx, db.HasRefusedLogParams{PortalID: w.Portal.ID, RoomKey: key})
 		if err != nil {
@@ -80,7 +81,7 @@ func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span)
 				return fmt.Errorf("note what it may tell: %w", err)
 			}
 		}
-		return q.SetRoomLog(ctx, db.SetRoomLogParams{PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To})
+		return q.SetRoomLog(ctx, db.SetRoomLogParams{PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To, WantedFrom: wantedFrom})
 	})
 	if err != nil {
 		return fmt.Errorf("record that the log of room %s was read: %w", roomID, err)

@@ -171,7 +171,7 @@ func TestMembersDatedByLog(t *testing.T) {
 	}
 	_, _, err := r.writer.ApplyLog(t.Context(), room, []audit.LogEntry{entry(1, day(-80), "ann"), entry(2, day(-8), "bob")}, false)
 	must(t, err)
-	must(t, r.writer.SetLogRead(t.Context(), room, audit.Span{From: day(-90), To: day(-7)}))
+	must(t, r.writer.SetLogRead(t.Context(), room, audit.Span{From: day(-90), To: day(-7)}, day(-90)))
 	r.want(t, day(-6), map[string]member{
 		"boss": {access: audit.AccessOwner}, "ann": {audit.AccessEditor, day(-80), day(-80)}, "bob": {audit.AccessEditor, day(-8), day(-8)},
 	})

@@ -243,7 +243,10 @@ type Judge = func(e audit.Event, sightings []attribution.Sighting) attribution.A
 
 // JudgeStale judges events anew whose context names a title of which more has
 // become known. Chunks commit one by one; what is left stays marked.
-func (w *Writer) JudgeStale(ctx context.Context, judge Judge) error {
+//
+// open returns what may still tell the room of the events that judge was asked
+// about since it was last called: it is stored with their chunk.
+func (w *Writer) JudgeStale(ctx context.Context, judge Judge, open func() attribution.Open) error {
 	contexts, err := w.q.ListStaleContexts(ctx, w.Portal.ID)
 	if err != nil {
 		return fmt.Errorf("read contexts to judge again: %w", err)
@@ -253,7 +256,14 @@ func (w *Writer) JudgeStale(ctx context.Context, judge Judge) error {
 		for !done {
 			err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
 				after, done, err = w.judgeChunk(ctx, q, c, after, judge)
-				return err
+				if err != nil {
+					return err
+				}
+				left := open()
+				if err := w.addEntryEvents(ctx, q, left.Entries); err != nil {
+					return err
+				}
+				return w.wantRoomLogs(ctx, q, left.LogsFrom)
 			})
 			if err != nil {
 				return fmt.Errorf("judge events of %q again: %w", c.Context, err)

@@ -119,18 +119,16 @@ func (w *Writer) PutRooms(ctx context.Context, rooms []audit.Room, at time.Time,
 	})
 }
 
-// WantLogs notes since when the logs of rooms are needed, by room id.
-func (w *Writer) WantLogs(ctx context.Context, from map[string]time.Time) error {
-	return w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		ids := map[roomID]bool{}
-		for id := range from {
-			ids[roomID{id: id}] = true
-		}
-		if err := w.roomKeys(ctx, q, ids); err != nil {
-			return err
-		}
-		return w.wantLogs(ctx, q, from)
-	})
+// wantRoomLogs notes since when the logs of rooms are needed, by room id.
+func (w *Writer) wantRoomLogs(ctx context.Context, q *db.Queries, from map[string]time.Time) error {
+	ids := map[roomID]bool{}
+	for id := range from {
+		ids[roomID{id: id}] = true
+	}
+	if err := w.roomKeys(ctx, q, ids); err != nil {
+		return err
+	}
+	return w.wantLogs(ctx, q, from)
 }
 
 func (w *Writer) wantLogs(ctx context.Context, q *db.Queries, from map[string]time.Time) error {

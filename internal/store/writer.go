@@ -322,10 +322,10 @@ func (w *Writer) putCalls(ctx context.Context, q *db.Queries, calls attribution.
 		return nil
 	}
 	arg := db.WantRoomMembersParams{PortalID: w.Portal.ID}
-	for id, span := range calls.Members {
+	for id, last := range calls.Members {
 		arg.RoomKeys = append(arg.RoomKeys, w.keys.rooms[roomID{id: id}])
-		arg.FirstAt = append(arg.FirstAt, span.From)
-		arg.LastAt = append(arg.LastAt, span.To)
+		arg.UnexplainedAt = append(arg.UnexplainedAt, calls.Unexplained[id])
+		arg.LastAt = append(arg.LastAt, last)
 	}
 	if err := q.WantRoomMembers(ctx, arg); err != nil {
 		return fmt.Errorf("note that lists of members are stale: %w", err)
