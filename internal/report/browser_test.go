@@ -329,9 +329,9 @@ func TestPagePrints(t *testing.T) {
 		{"closed rooms", 210, 1, chromedp.Tasks{}, 210, 210, ""},
 		{"large rooms", 2, 250, chromedp.Tasks{}, 2, 500, ""},
 		{"everybody", 2, 250, everybody, 0, 500, ""},
-		{"more than fits", 2, 1200, chromedp.Tasks{}, 2, 1999, "Not printed: 401 memberships more. Filters choose what is printed."},
-		{"more rooms than fit", 1100, 1, chromedp.Tasks{}, 1020, 1000, "Not printed: 100 memberships and 80 rooms more. Filters choose what is printed."},
-		{"more of everybody than fits", 2, 1200, everybody, 0, 2000, "Not printed: 400 memberships more. Filters choose what is printed."},
+		{"more than fits", 2, 1200, chromedp.Tasks{}, 2, 1999, "Not printed: 401 more memberships. Filters choose what is printed."},
+		{"more rooms than fit", 1100, 1, chromedp.Tasks{}, 1020, 1000, "Not printed: 100 more memberships and 80 more rooms. Filters choose what is printed."},
+		{"more of everybody than fits", 2, 1200, everybody, 0, 2000, "Not printed: 400 more memberships. Filters choose what is printed."},
 	} {
 		f, q := office(tc.rooms, tc.members, 30)
 		visit(ctx, t, pageFile(t, f, q))

@@ -312,7 +312,7 @@
       }
       for (const node of panels.slice(room)) node.open = false;
       const rooms = groups.length - Math.max(room, panels.length);
-      return [left > 0 && plural(left, noun), rooms > 0 && plural(rooms, "room")];
+      return [left > 0 && plural(left, `more ${noun}`), rooms > 0 && plural(rooms, "more room")];
     };
     watcher?.disconnect();
     watcher = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && sentinel.isConnected && draw(), { rootMargin: "600px" });
@@ -342,7 +342,7 @@
       content.append(html("div", { class: "room" }, box));
       print = () => {
         const left = total - box.drawTo(paper);
-        return [left > 0 && plural(left, noun)];
+        return [left > 0 && plural(left, `more ${noun}`)];
       };
     } else {
       drawRooms([...groups, ...rest], total);
@@ -390,7 +390,7 @@
   }
   addEventListener("beforeprint", () => {
     const left = print().filter(Boolean);
-    $("unprinted").textContent = left.length > 0 ? `Not printed: ${left.join(" and ")} more. Filters choose what is printed.` : "";
+    $("unprinted").textContent = left.length > 0 ? `Not printed: ${left.join(" and ")}. Filters choose what is printed.` : "";
   });
 
   if (stateAt >= 0 && rows.length > 0) {
