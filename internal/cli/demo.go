@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -43,6 +45,9 @@ func (a *app) demoCommand() *cli.Command {
 
 func (a *app) demo(ctx context.Context, events int, seed uint64) (err error) {
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	// Whoever reads the output may stop reading: that fails a write, but must not end the
+	// process before its server is stopped.
+	signal.Ignore(syscall.SIGPIPE)
 
 	a.step("An invented portal with %d events, at a local address", events)
 	now := a.now().Truncate(time.Second)

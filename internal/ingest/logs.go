@@ -185,7 +185,7 @@ func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.Room
 		if page.Rows == 0 || start >= page.Total {
 			break // the log has no more, and what it lacks it will not get
 		}
-		rest := left
+		var rest []audit.RoomEvent
 		if lowest > 0 { // the log goes by ids, and dates do not quite
 			rest = slices.DeleteFunc(slices.Clone(left), func(c audit.RoomEvent) bool { return c.ID >= lowest })
 		} else {

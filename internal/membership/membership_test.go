@@ -100,12 +100,14 @@ func TestSpans(t *testing.T) {
 			spans{span(0, 250, 0, 0, owner), span(250, 0, 0, 0, manager)},
 		},
 		{
-			"a room given away twice", []membership.Sighting{saw(100, 98, 0, owner), saw(300, 298, 200, manager)},
+			"a room given away twice",
+			[]membership.Sighting{saw(100, 98, 0, owner), saw(300, 298, 200, manager)},
 			[]membership.Change{did(210, membership.Deposed), did(250, membership.Deposed)},
 			spans{span(0, 210, 0, 0, owner), span(210, 0, 0, 0, manager)},
 		},
 		{
-			"added, changed, removed and added in one second", []membership.Sighting{saw(100, 98, 0, none), saw(300, 298, 200, viewer)},
+			"added, changed, removed and added in one second",
+			[]membership.Sighting{saw(100, 98, 0, none), saw(300, 298, 200, viewer)},
 			[]membership.Change{did(250, membership.Added), did(250, membership.Changed), did(250, membership.Removed), {At: at(250), EventID: 999, Act: membership.Added}},
 			spans{span(250, 0, 250, 250, viewer)},
 		},

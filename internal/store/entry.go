@@ -116,7 +116,7 @@ func fillParents(seen []db.ListEntrySightingsRow) {
 	for i := range seen {
 		fill(i, i-1)
 	}
-	for i := len(seen) - 1; i >= 0; i-- {
+	for i := range slices.Backward(seen) {
 		fill(i, i+1)
 	}
 }
