@@ -597,7 +597,7 @@ type ListUnplacedActsRow struct {
 // All events of the moves and copies of which at least one event is unplaced (none
 // of them names a room, so that entry_event has them all; they have the same
 // second, but perhaps not the same fraction of it), act by act, with the room that the folder they went to lies in (empty if it
-// is none or unknown), and whether that room's log has nothing more to tell of them.
+// is none or unknown), and whether that room has no log that could tell.
 func (q *Queries) ListUnplacedActs(ctx context.Context, portalID int32) ([]ListUnplacedActsRow, error) {
 	rows, err := q.db.Query(ctx, listUnplacedActs, portalID)
 	if err != nil {

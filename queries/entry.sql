@@ -158,7 +158,7 @@ ORDER BY e.event_id;
 -- All events of the moves and copies of which at least one event is unplaced (none
 -- of them names a room, so that entry_event has them all; they have the same
 -- second, but perhaps not the same fraction of it), act by act, with the room that the folder they went to lies in (empty if it
--- is none or unknown), and whether that room's log has nothing more to tell of them.
+-- is none or unknown), and whether that room has no log that could tell.
 SELECT DISTINCT
     t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.target, tk.action_id,
     coalesce(r.room_id, '')::text AS room_id,

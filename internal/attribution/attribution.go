@@ -19,7 +19,7 @@ const (
 	SourceTarget       Source = 2 // the event is about the room
 	SourceHistory      Source = 3 // the room's log has the event
 	SourceEntry        Source = 4 // the file or folder was in the room before and after
-	SourceEntryNearby  Source = 5 // the file or folder was in the room later, or was moved there: an inference
+	SourceEntryNearby  Source = 5 // the file or folder was in the room before or after, or was moved there: an inference
 	SourceTitle        Source = 6 // the event names a title that one room alone bore then: an inference
 	SourceUnresolved   Source = 7 // the event names a title that no single room bore then
 	SourceUnplacedMove Source = 8 // one of the two events of a move or copy that cannot be told apart

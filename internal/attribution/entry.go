@@ -109,8 +109,7 @@ type Move struct {
 
 // PlaceMoves says where the events of one act belong of which at least one is
 // unplaced or was placed by its number. destination is the room that the folder
-// moved to lies in, empty if it is none or unknown; settled says that its log
-// has nothing more to tell.
+// moved to lies in, empty if it is none or unknown; settled says that no log can tell.
 //
 // Of a move between a room and another section one event is the room's and the
 // other nobody's, and neither says so. A log that has one of them settles both; else, if

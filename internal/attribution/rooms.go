@@ -80,16 +80,19 @@ func (r *Rooms) Known(id string) bool { return r.byID[id] != nil }
 
 // Bearer returns the one room that bore the title at the given time.
 func (r *Rooms) Bearer(title string, at time.Time) (id string, ok bool) {
+	id, n := r.bearers(title, at)
+	return id, n == 1
+}
+
+// bearers counts the rooms that bore the title at the given time, and returns one of them.
+func (r *Rooms) bearers(title string, at time.Time) (id string, n int) {
 	for _, room := range r.byTitle[title] {
-		if !room.bore(title, at) {
-			continue
+		if room.bore(title, at) {
+			id = room.ID
+			n++
 		}
-		if ok {
-			return "", false
-		}
-		id, ok = room.ID, true
 	}
-	return id, ok
+	return id, n
 }
 
 // Bore reports whether a room bore the title at the given time.
@@ -100,13 +103,8 @@ func (r *Rooms) Bore(id, title string, at time.Time) bool {
 
 // isShared reports whether several rooms bore the title at the given time.
 func (r *Rooms) isShared(title string, at time.Time) bool {
-	bearers := 0
-	for _, room := range r.byTitle[title] {
-		if room.bore(title, at) {
-			bearers++
-		}
-	}
-	return bearers > 1
+	_, n := r.bearers(title, at)
+	return n > 1
 }
 
 // NoteOpen notes what may tell more of where an event belongs.

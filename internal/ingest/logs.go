@@ -45,9 +45,9 @@ func (s *Syncer) readWantedLogs(ctx context.Context) error {
 }
 
 // confirmTitles reads logs that nothing calls for, once a day and within a quarter
-// of the run's requests: what has come since they were read, those unread longest
-// first, and what came before the part that was wanted once. before is how
-// many requests the run had sent when it began to look for rooms.
+// of the run's requests: first what came before a part that was wanted once, then
+// what has come since they were read, those unread longest first. before is
+// how many requests the run had sent when it began to look for rooms.
 func (s *Syncer) confirmTitles(ctx context.Context, before int64) error {
 	if !s.isDue(audit.TaskLogs) {
 		return nil

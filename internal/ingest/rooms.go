@@ -21,11 +21,7 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 		return err
 	}
 	// Folders that something was moved to first: it is their rooms' logs that tell.
-	destinations, err := s.sink.EntriesToAsk(ctx, true)
-	if err != nil {
-		return err
-	}
-	if err := s.askEntries(ctx, destinations); err != nil {
+	if err := s.askEntries(ctx, true); err != nil {
 		return err
 	}
 	if err := s.readWantedLogs(ctx); err != nil {
@@ -38,11 +34,7 @@ func (s *Syncer) findRooms(ctx context.Context) error {
 	if err := s.judgeEntries(ctx); err != nil {
 		return err
 	}
-	entries, err := s.sink.EntriesToAsk(ctx, false)
-	if err != nil {
-		return err
-	}
-	if err := s.askEntries(ctx, entries); err != nil {
+	if err := s.askEntries(ctx, false); err != nil {
 		return err
 	}
 	if err := s.judgeEntries(ctx); err != nil {
@@ -76,9 +68,14 @@ func (s *Syncer) judgeEntries(ctx context.Context) error {
 	})
 }
 
-// askEntries asks the portal where files and folders lie. That one is gone is an
+// askEntries asks the portal where files and folders lie that nothing else tells
+// the room of, or (destinations) folders that something was moved to. That one is gone is an
 // answer for good; of others it is asked again when there are later events.
-func (s *Syncer) askEntries(ctx context.Context, entries []attribution.Entry) error {
+func (s *Syncer) askEntries(ctx context.Context, destinations bool) error {
+	entries, err := s.sink.EntriesToAsk(ctx, destinations)
+	if err != nil {
+		return err
+	}
 	folders := folderPlaces{source: s.source, places: map[string]folderPlace{}}
 	return parallel(ctx, s.opts.Parallel, entries, func(ctx context.Context, entry attribution.Entry, put putFunc) error {
 		at := s.portalNow()

@@ -295,11 +295,13 @@ func (w *Writer) FinishTask(ctx context.Context, task string, at time.Time) erro
 	return nil
 }
 
-// Analyze brings the planner's statistics up to date. The server does so by
+// Analyze brings the planner's statistics of roompulse's own tables up to date:
+// others may share the database. The server does so by
 // itself as well, but up to minutes after a backfill, and until then it reads
 // whole tables for a few events.
 func (w *Writer) Analyze(ctx context.Context) error {
-	if _, err := w.conn.Exec(ctx, "ANALYZE"); err != nil {
+	if _, err := w.conn.Exec(ctx, "ANALYZE audit_event, context, kind, client, page, account, room, entry, entry_event, entry_sighting, "+
+		"room_day, room_year, account_day, event_day"); err != nil {
 		return fmt.Errorf("analyze the tables: %w", err)
 	}
 	return nil
