@@ -43,7 +43,7 @@ SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS ne
 FROM audit_event AS e
 WHERE e.portal_id = $1
     AND date_bin('1 hour', e.occurred_at, 'epoch') >= (
-        SELECT max(d.day)::timestamp AT TIME ZONE 'UTC' FROM event_day AS d WHERE d.portal_id = $1
+        SELECT max(h.hour) FROM event_hour AS h WHERE h.portal_id = $1
     )
 `
 
@@ -61,9 +61,9 @@ FROM audit_event AS e
 WHERE e.portal_id = $1
     AND e.occurred_at < $2
     AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN (
-        SELECT coalesce(max(d.day), '-infinity')::timestamp AT TIME ZONE 'UTC'
-        FROM event_day AS d
-        WHERE d.portal_id = $1 AND d.day < ($2::timestamptz)::date
+        SELECT coalesce(max(h.hour), '-infinity')
+        FROM event_hour AS h
+        WHERE h.portal_id = $1 AND h.hour < date_bin('1 hour', $2::timestamptz, 'epoch')
     ) AND $2
 `
 
@@ -73,7 +73,7 @@ type GetNewestEventBeforeParams struct {
 }
 
 // Date of the newest event held that is older than before; year 1 if there is none.
-// It is of the day of before, or of the last day with events that precedes it.
+// It is of the hour of before, or of the last hour with events that precedes it.
 func (q *Queries) GetNewestEventBefore(ctx context.Context, arg GetNewestEventBeforeParams) (time.Time, error) {
 	row := q.db.QueryRow(ctx, getNewestEventBefore, arg.PortalID, arg.Before)
 	var newest_at time.Time

@@ -10,6 +10,94 @@ import (
 	"time"
 )
 
+const listAccountsSeen = `-- name: ListAccountsSeen :many
+WITH today AS (
+    SELECT e.account_key, max(e.occurred_at) AS last_at
+    FROM audit_event AS e
+    WHERE EXISTS (SELECT FROM account_last AS l WHERE l.portal_id = $2 AND l.last_at >= $1)
+        AND e.portal_id = $2
+        AND e.occurred_at >= $5 AND e.occurred_at < $1
+        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $5::timestamptz, 'epoch') AND $1
+        AND e.class >= 0
+    GROUP BY e.account_key
+)
+SELECT
+    a.account_key, a.account_id, a.name, a.email, a.status, a.is_guest, a.registered_at,
+    coalesce(
+        CASE WHEN l.last_at < $1 THEN l.last_at ELSE coalesce(t.last_at, before.last_at) END, '0001-01-01 00:00:00+00'
+    )::timestamptz AS last_seen_at
+FROM account AS a
+LEFT JOIN account_last AS l ON l.portal_id = a.portal_id AND l.account_key = a.account_key
+LEFT JOIN today AS t ON t.account_key = a.account_key
+LEFT JOIN LATERAL (
+    SELECT d.last_at
+    FROM account_day AS d
+    WHERE l.last_at >= $1 AND t.last_at IS NULL
+        AND d.portal_id = $2 AND d.account_key = a.account_key AND d.day < $3::date
+    ORDER BY d.day DESC
+    LIMIT 1
+) AS before ON true
+WHERE a.portal_id = $2
+    AND (cardinality($4::integer[]) = 0 OR a.account_key = ANY($4::integer[]))
+`
+
+type ListAccountsSeenParams struct {
+	Until       time.Time
+	PortalID    int32
+	UntilDate   time.Time
+	AccountKeys []int32
+	UntilDay    time.Time
+}
+
+type ListAccountsSeenRow struct {
+	AccountKey   int32
+	AccountID    string
+	Name         string
+	Email        *string
+	Status       int16
+	IsGuest      bool
+	RegisteredAt *time.Time
+	LastSeenAt   time.Time
+}
+
+// Accounts, with the last event of each anywhere in the portal before until.
+// account_last knows it of all who were not seen after until, account_day of the
+// others, and raw events tell of the day of until.
+func (q *Queries) ListAccountsSeen(ctx context.Context, arg ListAccountsSeenParams) ([]ListAccountsSeenRow, error) {
+	rows, err := q.db.Query(ctx, listAccountsSeen,
+		arg.Until,
+		arg.PortalID,
+		arg.UntilDate,
+		arg.AccountKeys,
+		arg.UntilDay,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListAccountsSeenRow{}
+	for rows.Next() {
+		var i ListAccountsSeenRow
+		if err := rows.Scan(
+			&i.AccountKey,
+			&i.AccountID,
+			&i.Name,
+			&i.Email,
+			&i.Status,
+			&i.IsGuest,
+			&i.RegisteredAt,
+			&i.LastSeenAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listActivity = `-- name: ListActivity :many
 WITH acts AS (
     SELECT
@@ -19,6 +107,7 @@ WITH acts AS (
         greatest(d.view_last_at, d.edit_last_at, d.manage_last_at) AS last_at
     FROM room_day AS d
     WHERE d.portal_id = $1 AND d.day >= $4::date AND d.day < $5::date
+        AND (cardinality($6::integer[]) = 0 OR d.room_key = ANY($6::integer[]))
     UNION ALL
     SELECT
         e.room_key, e.account_key, (e.occurred_at AT TIME ZONE 'UTC')::date,
@@ -27,12 +116,12 @@ WITH acts AS (
     FROM audit_event AS e
     WHERE e.portal_id = $1
         AND (
-            e.occurred_at >= $6 AND e.occurred_at < $7
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $6::timestamptz, 'epoch') AND $7
-            OR e.occurred_at >= $8 AND e.occurred_at < $9
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $8::timestamptz, 'epoch') AND $9
+            e.occurred_at >= $7 AND e.occurred_at < $8
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $7::timestamptz, 'epoch') AND $8
+            OR e.occurred_at >= $9 AND e.occurred_at < $10
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $9::timestamptz, 'epoch') AND $10
         )
-        AND e.room_key IS NOT NULL
+        AND (CASE WHEN cardinality($6::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY($6::integer[]) END)
         AND e.class > 0
 )
 SELECT
@@ -76,6 +165,7 @@ type ListActivityParams struct {
 	Everyone  string
 	FirstDay  time.Time
 	LastDay   time.Time
+	RoomKeys  []int32
 	HeadSince time.Time
 	HeadUntil time.Time
 	TailSince time.Time
@@ -105,6 +195,7 @@ func (q *Queries) ListActivity(ctx context.Context, arg ListActivityParams) ([]L
 		arg.Everyone,
 		arg.FirstDay,
 		arg.LastDay,
+		arg.RoomKeys,
 		arg.HeadSince,
 		arg.HeadUntil,
 		arg.TailSince,
@@ -143,9 +234,9 @@ func (q *Queries) ListActivity(ctx context.Context, arg ListActivityParams) ([]L
 const listEventCounts = `-- name: ListEventCounts :many
 SELECT x.room_source, x.class, sum(x.events)::bigint AS events
 FROM (
-    SELECT d.room_source, d.class, d.events
-    FROM event_day AS d
-    WHERE d.portal_id = $1 AND d.day >= $2::date AND d.day < $3::date
+    SELECT h.room_source, h.class, h.events
+    FROM event_hour AS h
+    WHERE h.portal_id = $1 AND h.hour >= $2 AND h.hour < $3
     UNION ALL
     SELECT e.room_source, e.class, 1
     FROM audit_event AS e
@@ -163,8 +254,8 @@ ORDER BY x.room_source, x.class
 
 type ListEventCountsParams struct {
 	PortalID  int32
-	FirstDay  time.Time
-	LastDay   time.Time
+	FirstHour time.Time
+	LastHour  time.Time
 	HeadSince time.Time
 	HeadUntil time.Time
 	TailSince time.Time
@@ -178,11 +269,12 @@ type ListEventCountsRow struct {
 }
 
 // All events of the window by how their room is known and what they count as.
+// The window's parts are whole hours here, [first_hour, last_hour).
 func (q *Queries) ListEventCounts(ctx context.Context, arg ListEventCountsParams) ([]ListEventCountsRow, error) {
 	rows, err := q.db.Query(ctx, listEventCounts,
 		arg.PortalID,
-		arg.FirstDay,
-		arg.LastDay,
+		arg.FirstHour,
+		arg.LastHour,
 		arg.HeadSince,
 		arg.HeadUntil,
 		arg.TailSince,
@@ -208,223 +300,185 @@ func (q *Queries) ListEventCounts(ctx context.Context, arg ListEventCountsParams
 
 const listMemberActivity = `-- name: ListMemberActivity :many
 
-WITH grants AS (
-    SELECT m.room_key, m.account_key, true AS is_own, m.access, m.is_owner, m.joined_at, m.joined_after
-    FROM room_member AS m
-    WHERE m.portal_id = $1 AND m.valid_from <= $8 AND m.valid_to > $8
-    UNION ALL
+WITH via_groups AS (
     SELECT
-        g.room_key, p.account_key, false, g.access, false,
-        CASE WHEN '-infinity' IN (g.joined_at, p.valid_from) THEN '-infinity' ELSE greatest(g.joined_at, p.valid_from) END,
-        greatest(g.joined_after, p.joined_after)
-    FROM room_group AS g
-    INNER JOIN group_member AS p
-        ON p.portal_id = g.portal_id AND p.group_key = g.group_key
-        AND p.valid_from <= $8 AND p.valid_to > $8
-    WHERE g.portal_id = $1 AND g.valid_from <= $8 AND g.valid_to > $8
-    UNION ALL
-    SELECT
-        g.room_key, a.account_key, false, g.access, false,
-        CASE WHEN g.joined_at = '-infinity' THEN '-infinity' ELSE greatest(g.joined_at, a.registered_at) END,
-        greatest(g.joined_after, a.registered_at)
-    FROM room_group AS g
-    INNER JOIN people_group AS pg
-        ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key AND pg.group_id = $9::text
-    INNER JOIN account AS a
-        ON a.portal_id = g.portal_id AND a.status = 1 AND NOT a.is_guest
-        AND coalesce(a.registered_at, '-infinity') <= $8
-    WHERE g.portal_id = $1 AND g.valid_from <= $8 AND g.valid_to > $8
-),
-members AS (
-    SELECT DISTINCT ON (g.room_key, g.account_key)
-        g.room_key, g.account_key, g.access, g.is_owner,
-        min(g.joined_at) OVER paths AS joined_at,
-        min(g.joined_after) OVER paths AS joined_after
-    FROM grants AS g
-    WINDOW paths AS (PARTITION BY g.room_key, g.account_key)
-    ORDER BY
-        g.room_key, g.account_key, g.is_own DESC,
-        array_position(ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2]::smallint[], g.access)
-),
-active AS (
-    SELECT y.room_key, y.account_key, sum(bit_count(substring(y.days FROM y.skipped + 1 FOR y.seen)))::bigint AS days
+        g.room_key, g.account_key,
+        min(g.joined_at) AS joined_at,
+        min(g.joined_after) AS joined_after,
+        min(array_position(ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[], g.access)) AS rank
     FROM (
         SELECT
-            r.room_key, r.account_key,
-            greatest(w.first_day - make_date(r.year, 1, 1), 0) AS skipped,
-            greatest(least(w.last_day - make_date(r.year, 1, 1), 366) - greatest(w.first_day - make_date(r.year, 1, 1), 0), 0) AS seen,
-            CASE WHEN $2::boolean THEN coalesce(r.view_days, B'0'::bit(366)) ELSE B'0'::bit(366) END
-            | CASE WHEN $3::boolean THEN coalesce(r.edit_days, B'0'::bit(366)) ELSE B'0'::bit(366) END
-            | CASE WHEN $4::boolean THEN coalesce(r.manage_days, B'0'::bit(366)) ELSE B'0'::bit(366) END AS days
-        FROM (SELECT $10::date AS first_day, $11::date AS last_day) AS w
-        INNER JOIN room_year AS r
-            ON r.portal_id = $1
-            AND r.year BETWEEN extract(year FROM w.first_day)::smallint AND extract(year FROM w.last_day)::smallint
-        WHERE $12::bigint > 0
-    ) AS y
-    INNER JOIN members AS m ON m.room_key = y.room_key AND m.account_key = y.account_key
-    GROUP BY y.room_key, y.account_key
+            r.room_key, p.account_key, r.access,
+            CASE WHEN '-infinity' IN (r.joined_at, p.valid_from) THEN '-infinity' ELSE greatest(r.joined_at, p.valid_from) END AS joined_at,
+            greatest(r.joined_after, p.joined_after) AS joined_after
+        FROM room_group AS r
+        INNER JOIN group_member AS p
+            ON p.portal_id = r.portal_id AND p.group_key = r.group_key
+            AND p.valid_from <= $4 AND p.valid_to > $4
+        WHERE r.portal_id = $5 AND r.valid_from <= $4 AND r.valid_to > $4
+            AND (cardinality($6::integer[]) = 0 OR r.room_key = ANY($6::integer[]))
+        UNION ALL
+        SELECT
+            r.room_key, a.account_key, r.access,
+            CASE WHEN r.joined_at = '-infinity' THEN '-infinity' ELSE greatest(r.joined_at, a.registered_at) END,
+            greatest(r.joined_after, a.registered_at)
+        FROM room_group AS r
+        INNER JOIN people_group AS pg
+            ON pg.portal_id = r.portal_id AND pg.group_key = r.group_key AND pg.group_id = $7::text
+        INNER JOIN account AS a
+            ON a.portal_id = r.portal_id AND a.status = 1 AND NOT a.is_guest
+            AND coalesce(a.registered_at, '-infinity') <= $4
+        WHERE r.portal_id = $5 AND r.valid_from <= $4 AND r.valid_to > $4
+            AND (cardinality($6::integer[]) = 0 OR r.room_key = ANY($6::integer[]))
+    ) AS g
+    GROUP BY g.room_key, g.account_key
 ),
-busy AS (
-    SELECT a.room_key, a.account_key, a.days, CASE WHEN a.days >= $12 THEN a.days ELSE 0 END AS sure_days
-    FROM active AS a
-    WHERE a.days > 0
+own AS (
+    SELECT m.room_key, m.account_key, m.access, m.is_owner, m.joined_at, m.joined_after
+    FROM room_member AS m
+    WHERE m.portal_id = $5 AND m.valid_from <= $4 AND m.valid_to > $4
+        AND (cardinality($6::integer[]) = 0 OR m.room_key = ANY($6::integer[]))
 ),
-known_days AS (
-    SELECT d.room_key, d.account_key, d.views, d.edits, d.manages, d.view_last_at, d.edit_last_at, d.manage_last_at
-    FROM room_day AS d
-    WHERE $12 = 0 AND d.portal_id = $1 AND d.day >= $10::date AND d.day < $11::date
-        AND ($6::integer = 0 OR d.account_key = $6::integer)
-    UNION ALL
-    -- Of members with fewer active days than that, and of unresolved titles, the numbers count.
-    SELECT d.room_key, d.account_key, d.views, d.edits, d.manages, d.view_last_at, d.edit_last_at, d.manage_last_at
-    FROM busy AS a
-    INNER JOIN room_day AS d ON d.portal_id = $1 AND d.room_key = a.room_key AND d.account_key = a.account_key
-    WHERE a.days < $12 AND d.day >= $10::date AND d.day < $11::date
-    UNION ALL
-    SELECT d.room_key, d.account_key, d.views, d.edits, d.manages, d.view_last_at, d.edit_last_at, d.manage_last_at
-    FROM room AS u
-    INNER JOIN room_day AS d ON d.portal_id = u.portal_id AND d.room_key = u.room_key
-    WHERE $12 > 0 AND u.portal_id = $1 AND u.is_unresolved AND d.day >= $10::date AND d.day < $11::date
-),
-acts AS (
+members AS (
     SELECT
-        d.room_key, d.account_key,
-        CASE WHEN $2::boolean THEN coalesce(d.views, 0) ELSE 0 END
-        + CASE WHEN $3::boolean THEN coalesce(d.edits, 0) ELSE 0 END
-        + CASE WHEN $4::boolean THEN coalesce(d.manages, 0) ELSE 0 END AS events,
-        greatest(
-            CASE WHEN $2::boolean THEN d.view_last_at END,
-            CASE WHEN $3::boolean THEN d.edit_last_at END,
-            CASE WHEN $4::boolean THEN d.manage_last_at END
+        coalesce(o.room_key, g.room_key) AS room_key,
+        coalesce(o.account_key, g.account_key) AS account_key,
+        coalesce(o.access, (ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[])[g.rank], 0) AS access,
+        coalesce(o.is_owner, false) AS is_owner,
+        least(o.joined_at, g.joined_at) AS joined_at,
+        least(o.joined_after, g.joined_after) AS joined_after
+    FROM own AS o
+    FULL JOIN via_groups AS g ON g.room_key = o.room_key AND g.account_key = o.account_key
+),
+lasts AS (
+    SELECT l.room_key, l.account_key, CASE WHEN newest.last_at < $4 THEN newest.last_at ELSE before.last_at END AS last_at
+    FROM room_last AS l
+    CROSS JOIN LATERAL (
+        SELECT greatest(
+            CASE WHEN $8::boolean THEN l.view_last_at END,
+            CASE WHEN $9::boolean THEN l.edit_last_at END,
+            CASE WHEN $10::boolean THEN l.manage_last_at END
         ) AS last_at
-    FROM known_days AS d
-    UNION ALL
-    SELECT e.room_key, e.account_key, 1, e.occurred_at
-    FROM audit_event AS e
-    WHERE e.portal_id = $1
-        AND (
-            e.occurred_at >= $13 AND e.occurred_at < $14
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $13::timestamptz, 'epoch') AND $14
-            OR e.occurred_at >= $15 AND e.occurred_at < $16
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $15::timestamptz, 'epoch') AND $16
-        )
-        AND e.room_key IS NOT NULL
-        AND e.class = ANY($17::smallint[])
-        AND ($6::integer = 0 OR e.account_key = $6::integer)
-),
-counted AS (
-    SELECT a.room_key, a.account_key, sum(a.events)::bigint AS events, max(a.last_at) AS last_at
-    FROM acts AS a
-    GROUP BY a.room_key, a.account_key
-    HAVING sum(a.events) > 0
-),
-titles AS (
-    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = $1 AND NOT r.is_unresolved
-    UNION
-    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $1
-),
-doubtful AS (
-    SELECT t.room_key, c.account_key, sum(c.events)::bigint AS events
-    FROM counted AS c
-    INNER JOIN room AS u ON u.portal_id = $1 AND u.room_key = c.room_key AND u.is_unresolved
-    INNER JOIN titles AS t ON t.title = u.room_id
-    GROUP BY t.room_key, c.account_key
-),
-today AS (
-    SELECT
-        e.room_key, e.account_key,
-        max(e.occurred_at) FILTER (WHERE e.class = ANY($17::smallint[])) AS active_at,
-        max(e.occurred_at) AS seen_at
-    FROM audit_event AS e
-    WHERE e.portal_id = $1
-        AND e.occurred_at >= $18 AND e.occurred_at < $8
-        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $18::timestamptz, 'epoch') AND $8
-        AND e.class >= 0
-        AND ($6::integer = 0 OR e.account_key = $6::integer)
-    GROUP BY e.room_key, e.account_key
-),
-seen AS (
-    SELECT w.account_key, coalesce(max(t.seen_at), before.last_at) AS last_at
-    FROM (SELECT DISTINCT m.account_key FROM members AS m) AS w
-    LEFT JOIN today AS t ON t.account_key = w.account_key
+    ) AS newest
     LEFT JOIN LATERAL (
-        SELECT d.last_at
-        FROM account_day AS d
-        WHERE d.portal_id = $1 AND d.account_key = w.account_key AND d.day < $5::date
+        -- Of the day of until the first event will do where the last one is too late.
+        SELECT greatest(
+            CASE WHEN $8::boolean AND d.view_first_at < $4 THEN CASE WHEN d.view_last_at < $4 THEN d.view_last_at ELSE d.view_first_at END END,
+            CASE WHEN $9::boolean AND d.edit_first_at < $4 THEN CASE WHEN d.edit_last_at < $4 THEN d.edit_last_at ELSE d.edit_first_at END END,
+            CASE WHEN $10::boolean AND d.manage_first_at < $4 THEN CASE WHEN d.manage_last_at < $4 THEN d.manage_last_at ELSE d.manage_first_at END END
+        ) AS last_at
+        FROM room_day AS d
+        WHERE newest.last_at >= $4
+            AND d.portal_id = $5 AND d.room_key = l.room_key AND d.account_key = l.account_key AND d.day <= $11::date
+            AND (
+                $8::boolean AND d.view_first_at < $4
+                OR $9::boolean AND d.edit_first_at < $4
+                OR $10::boolean AND d.manage_first_at < $4
+            )
         ORDER BY d.day DESC
         LIMIT 1
     ) AS before ON true
-    GROUP BY w.account_key, before.last_at
+    WHERE l.portal_id = $5
+        AND (cardinality($6::integer[]) = 0 OR l.room_key = ANY($6::integer[]))
+),
+counted AS (
+    SELECT x.room_key, x.account_key, sum(x.events)::bigint AS events, max(x.last_at) AS last_at
+    FROM (
+        SELECT
+            d.room_key, d.account_key,
+            CASE WHEN $8::boolean THEN coalesce(d.views, 0) ELSE 0 END
+            + CASE WHEN $9::boolean THEN coalesce(d.edits, 0) ELSE 0 END
+            + CASE WHEN $10::boolean THEN coalesce(d.manages, 0) ELSE 0 END AS events,
+            greatest(
+                CASE WHEN $8::boolean THEN d.view_last_at END,
+                CASE WHEN $9::boolean THEN d.edit_last_at END,
+                CASE WHEN $10::boolean THEN d.manage_last_at END
+            ) AS last_at
+        FROM room_day AS d
+        WHERE $1::boolean AND d.portal_id = $5 AND d.day >= $12::date AND d.day < $13::date
+            AND (cardinality($6::integer[]) = 0 OR d.room_key = ANY($6::integer[]))
+        UNION ALL
+        SELECT e.room_key, e.account_key, 1, e.occurred_at
+        FROM audit_event AS e
+        WHERE $1::boolean AND e.portal_id = $5
+            AND (
+                e.occurred_at >= $14 AND e.occurred_at < $15
+                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $14::timestamptz, 'epoch') AND $15
+                OR e.occurred_at >= $16 AND e.occurred_at < $17
+                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $16::timestamptz, 'epoch') AND $17
+            )
+            AND e.class = ANY($18::smallint[])
+            AND (CASE WHEN cardinality($6::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY($6::integer[]) END)
+    ) AS x
+    GROUP BY x.room_key, x.account_key
+    HAVING sum(x.events) > 0
+),
+today AS (
+    SELECT e.room_key, e.account_key, max(e.occurred_at) AS last_at
+    FROM audit_event AS e
+    WHERE $19::boolean AND e.portal_id = $5
+        AND e.occurred_at >= $20 AND e.occurred_at < $4
+        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $20::timestamptz, 'epoch') AND $4
+        AND e.class = ANY($18::smallint[])
+    GROUP BY e.room_key, e.account_key
+),
+titles AS (
+    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = $5 AND NOT r.is_unresolved
+    UNION
+    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $5
+),
+doubtful AS (
+    SELECT t.room_key, c.account_key, sum(c.events)::bigint AS events
+    FROM (
+        SELECT x.room_key, x.account_key, x.events FROM counted AS x
+        UNION ALL
+        SELECT s.room_key, s.account_key, 1 FROM lasts AS s WHERE NOT $1::boolean AND s.last_at >= $2::timestamptz
+    ) AS c
+    INNER JOIN room AS u ON u.portal_id = $5 AND u.room_key = c.room_key AND u.is_unresolved
+    INNER JOIN titles AS t ON t.title = u.room_id
+    GROUP BY t.room_key, c.account_key
 )
 SELECT
-    r.room_id, a.account_id, a.name, a.email, a.status, a.is_guest, a.registered_at,
-    m.access, m.is_owner,
+    m.room_key::integer AS room_key, m.account_key::integer AS account_key, m.access::smallint AS access, m.is_owner::boolean AS is_owner,
     coalesce(nullif(m.joined_at, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_at,
     coalesce(nullif(m.joined_after, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_after,
-    (coalesce(c.events, 0) + coalesce(n.sure_days, 0))::bigint AS events,
+    (CASE WHEN $1::boolean THEN coalesce(c.events, 0) WHEN s.last_at >= $2::timestamptz THEN 1 ELSE 0 END)::bigint AS events,
     coalesce(x.events, 0)::bigint AS doubtful_events,
-    coalesce(greatest(c.last_at, t.active_at, before.active_at), '0001-01-01 00:00:00+00')::timestamptz AS last_active_at,
-    coalesce(s.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_seen_at
+    coalesce(c.last_at, t.last_at, s.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_active_at
 FROM members AS m
-INNER JOIN room AS r ON r.portal_id = $1 AND r.room_key = m.room_key
-INNER JOIN account AS a ON a.portal_id = $1 AND a.account_key = m.account_key
+LEFT JOIN lasts AS s ON s.room_key = m.room_key AND s.account_key = m.account_key
 LEFT JOIN counted AS c ON c.room_key = m.room_key AND c.account_key = m.account_key
-LEFT JOIN doubtful AS x ON x.room_key = m.room_key AND x.account_key = m.account_key
 LEFT JOIN today AS t ON t.room_key = m.room_key AND t.account_key = m.account_key
-LEFT JOIN seen AS s ON s.account_key = m.account_key
-LEFT JOIN busy AS n ON n.room_key = m.room_key AND n.account_key = m.account_key
-LEFT JOIN LATERAL (
-    SELECT greatest(
-        CASE WHEN $2::boolean THEN d.view_last_at END,
-        CASE WHEN $3::boolean THEN d.edit_last_at END,
-        CASE WHEN $4::boolean THEN d.manage_last_at END
-    ) AS active_at
-    FROM room_day AS d
-    WHERE c.last_at IS NULL AND n.days IS NULL
-        AND d.portal_id = $1 AND d.room_key = m.room_key AND d.account_key = m.account_key
-        AND d.day < $5::date
-        AND (
-            $2::boolean AND d.views > 0
-            OR $3::boolean AND d.edits > 0
-            OR $4::boolean AND d.manages > 0
-        )
-    ORDER BY d.day DESC
-    LIMIT 1
-) AS before ON true
-WHERE $6::integer = 0 OR m.room_key = $7::integer AND m.account_key = $6::integer
-ORDER BY r.room_id COLLATE "C", a.account_id COLLATE "C"
+LEFT JOIN doubtful AS x ON x.room_key = m.room_key AND x.account_key = m.account_key
+WHERE $3::integer = 0 OR m.account_key = $3::integer
 `
 
 type ListMemberActivityParams struct {
+	Exact       bool
+	Since       time.Time
+	OnlyAccount int32
+	Until       time.Time
 	PortalID    int32
+	RoomKeys    []int32
+	Everyone    string
 	Views       bool
 	Edits       bool
 	Manages     bool
 	UntilDate   time.Time
-	OnlyAccount int32
-	OnlyRoom    int32
-	Until       time.Time
-	Everyone    string
 	FirstDay    time.Time
 	LastDay     time.Time
-	Enough      int64
 	HeadSince   time.Time
 	HeadUntil   time.Time
 	TailSince   time.Time
 	TailUntil   time.Time
 	Classes     []int16
+	SameDay     bool
 	UntilDay    time.Time
 }
 
 type ListMemberActivityRow struct {
-	RoomID         string
-	AccountID      string
-	Name           string
-	Email          *string
-	Status         int16
-	IsGuest        bool
-	RegisteredAt   *time.Time
+	RoomKey        int32
+	AccountKey     int32
 	Access         int16
 	IsOwner        bool
 	JoinedAt       time.Time
@@ -432,42 +486,44 @@ type ListMemberActivityRow struct {
 	Events         int64
 	DoubtfulEvents int64
 	LastActiveAt   time.Time
-	LastSeenAt     time.Time
 }
 
 // A window is given in parts: the whole UTC days [first_day, last_day), which
 // the rollups answer, and two ragged edges, which raw events answer. An edge
 // that is not there is empty (since = until).
 // Times that are not known come as year 1, the zero time of Go: sqlc takes
-// every expression for not null.
+// every expression for not null. An empty list of keys stands for all.
 // One row per room and member as of until, with what the member did there in
 // the window and when last before its end. Members come from the room's own
 // list, from groups, and from the group Everyone, which stands for all active
 // accounts but guests; a person's own right beats that of groups, and the
-// highest of the groups counts. With only_account, not 0, only_room's one member is read.
-// A member with as many active days as events are enough is active for certain, which
-// room_year tells in a glance: of them events is the number of active days and of events on the
-// edges, and last_active_at may be unknown. With enough = 0 everything is exact.
-// Only where the window says nothing of it.
+// highest of the groups counts.
+// Without exact, events is 1 for those who were active in the window, of whom
+// last_active_at may be too early; the others have 0 and the very time. room_last knows that
+// of all who were not active after until, and one row of room_day of each who was, whatever the
+// window's length. A window within one day (same_day) needs raw events, too. The
+// keys of rooms include those of the unresolved titles that they bore.
 func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivityParams) ([]ListMemberActivityRow, error) {
 	rows, err := q.db.Query(ctx, listMemberActivity,
+		arg.Exact,
+		arg.Since,
+		arg.OnlyAccount,
+		arg.Until,
 		arg.PortalID,
+		arg.RoomKeys,
+		arg.Everyone,
 		arg.Views,
 		arg.Edits,
 		arg.Manages,
 		arg.UntilDate,
-		arg.OnlyAccount,
-		arg.OnlyRoom,
-		arg.Until,
-		arg.Everyone,
 		arg.FirstDay,
 		arg.LastDay,
-		arg.Enough,
 		arg.HeadSince,
 		arg.HeadUntil,
 		arg.TailSince,
 		arg.TailUntil,
 		arg.Classes,
+		arg.SameDay,
 		arg.UntilDay,
 	)
 	if err != nil {
@@ -478,13 +534,8 @@ func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivity
 	for rows.Next() {
 		var i ListMemberActivityRow
 		if err := rows.Scan(
-			&i.RoomID,
-			&i.AccountID,
-			&i.Name,
-			&i.Email,
-			&i.Status,
-			&i.IsGuest,
-			&i.RegisteredAt,
+			&i.RoomKey,
+			&i.AccountKey,
 			&i.Access,
 			&i.IsOwner,
 			&i.JoinedAt,
@@ -492,7 +543,6 @@ func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivity
 			&i.Events,
 			&i.DoubtfulEvents,
 			&i.LastActiveAt,
-			&i.LastSeenAt,
 		); err != nil {
 			return nil, err
 		}

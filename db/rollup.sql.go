@@ -11,15 +11,25 @@ import (
 )
 
 const addToAccountDays = `-- name: AddToAccountDays :exec
-INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
-SELECT $1::integer, a.account_key, a.day, a.events, a.last_at
-FROM (
+WITH added AS (
     SELECT
         unnest($2::integer[]) AS account_key,
         unnest($3::date[]) AS day,
         unnest($4::integer[]) AS events,
         unnest($5::timestamptz[]) AS last_at
-) AS a
+),
+lasts AS (
+    INSERT INTO account_last AS l (portal_id, account_key, last_at)
+    SELECT $1::integer, a.account_key, max(a.last_at)
+    FROM added AS a
+    GROUP BY a.account_key
+    ORDER BY a.account_key
+    ON CONFLICT (portal_id, account_key) DO UPDATE SET last_at = excluded.last_at
+    WHERE excluded.last_at > l.last_at
+)
+INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
+SELECT $1::integer, a.account_key, a.day, a.events, a.last_at
+FROM added AS a
 ORDER BY a.account_key, a.day
 ON CONFLICT (portal_id, account_key, day) DO UPDATE SET
     events = d.events + excluded.events,
@@ -34,7 +44,7 @@ type AddToAccountDaysParams struct {
 	LastAt      []time.Time
 }
 
-// As AddToRoomDays.
+// As AddToRoomDays, to account_last too.
 func (q *Queries) AddToAccountDays(ctx context.Context, arg AddToAccountDaysParams) error {
 	_, err := q.db.Exec(ctx, addToAccountDays,
 		arg.PortalID,
@@ -46,33 +56,33 @@ func (q *Queries) AddToAccountDays(ctx context.Context, arg AddToAccountDaysPara
 	return err
 }
 
-const addToEventDays = `-- name: AddToEventDays :exec
-INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
-SELECT $1::integer, a.day, a.room_source, a.class, a.events
+const addToEventHours = `-- name: AddToEventHours :exec
+INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
+SELECT $1::integer, a.hour, a.room_source, a.class, a.events
 FROM (
     SELECT
-        unnest($2::date[]) AS day,
+        unnest($2::timestamptz[]) AS hour,
         unnest($3::smallint[]) AS room_source,
         unnest($4::smallint[]) AS class,
-        unnest($5::bigint[]) AS events
+        unnest($5::integer[]) AS events
 ) AS a
-ORDER BY a.day, a.room_source, a.class
-ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
+ORDER BY a.hour, a.room_source, a.class
+ON CONFLICT (portal_id, hour, room_source, class) DO UPDATE SET events = h.events + excluded.events
 `
 
-type AddToEventDaysParams struct {
+type AddToEventHoursParams struct {
 	PortalID    int32
-	Days        []time.Time
+	Hours       []time.Time
 	RoomSources []int16
 	Classes     []int16
-	Events      []int64
+	Events      []int32
 }
 
 // Adds differences, negative ones too, in key order.
-func (q *Queries) AddToEventDays(ctx context.Context, arg AddToEventDaysParams) error {
-	_, err := q.db.Exec(ctx, addToEventDays,
+func (q *Queries) AddToEventHours(ctx context.Context, arg AddToEventHoursParams) error {
+	_, err := q.db.Exec(ctx, addToEventHours,
 		arg.PortalID,
-		arg.Days,
+		arg.Hours,
 		arg.RoomSources,
 		arg.Classes,
 		arg.Events,
@@ -107,27 +117,22 @@ WITH added AS (
             unnest($13::timestamptz[]) AS manage_last_at
     ) AS g
 ),
-years AS (
-    INSERT INTO room_year AS y (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
+lasts AS (
+    INSERT INTO room_last AS l (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
     SELECT
-        $1::integer, a.year, a.room_key, a.account_key,
-        bit_or(a.day_bit) FILTER (WHERE a.views > 0),
-        bit_or(a.day_bit) FILTER (WHERE a.edits > 0),
-        bit_or(a.day_bit) FILTER (WHERE a.manages > 0)
-    FROM (
-        SELECT r.room_key, r.account_key, r.day, r.views, r.edits, r.manages, r.view_first_at, r.view_last_at, r.edit_first_at, r.edit_last_at, r.manage_first_at, r.manage_last_at, extract(year FROM r.day)::smallint AS year, B'1'::bit(366) >> (extract(doy FROM r.day)::integer - 1) AS day_bit
-        FROM added AS r
-    ) AS a
-    GROUP BY a.year, a.room_key, a.account_key
-    ORDER BY a.year, a.room_key, a.account_key
-    ON CONFLICT (portal_id, year, room_key, account_key) DO UPDATE SET
-        view_days = coalesce(y.view_days | excluded.view_days, y.view_days, excluded.view_days),
-        edit_days = coalesce(y.edit_days | excluded.edit_days, y.edit_days, excluded.edit_days),
-        manage_days = coalesce(y.manage_days | excluded.manage_days, y.manage_days, excluded.manage_days)
-    -- Most days have their bit already.
-    WHERE coalesce(y.view_days | excluded.view_days, excluded.view_days) <> coalesce(y.view_days, B'0'::bit(366))
-        OR coalesce(y.edit_days | excluded.edit_days, excluded.edit_days) <> coalesce(y.edit_days, B'0'::bit(366))
-        OR coalesce(y.manage_days | excluded.manage_days, excluded.manage_days) <> coalesce(y.manage_days, B'0'::bit(366))
+        $1::integer, a.room_key, a.account_key,
+        max(a.view_last_at), max(a.edit_last_at), max(a.manage_last_at)
+    FROM added AS a
+    GROUP BY a.room_key, a.account_key
+    ORDER BY a.room_key, a.account_key
+    ON CONFLICT (portal_id, room_key, account_key) DO UPDATE SET
+        view_last_at = greatest(l.view_last_at, excluded.view_last_at),
+        edit_last_at = greatest(l.edit_last_at, excluded.edit_last_at),
+        manage_last_at = greatest(l.manage_last_at, excluded.manage_last_at)
+    -- A first sync goes backward in time and changes few of them.
+    WHERE excluded.view_last_at > coalesce(l.view_last_at, '-infinity')
+        OR excluded.edit_last_at > coalesce(l.edit_last_at, '-infinity')
+        OR excluded.manage_last_at > coalesce(l.manage_last_at, '-infinity')
 )
 INSERT INTO room_day AS d (
     portal_id, room_key, account_key, day, views, edits, manages,
@@ -166,8 +171,8 @@ type AddToRoomDaysParams struct {
 	ManageLastAt  []time.Time
 }
 
-// Adds counts, first and last times of events that were not counted yet, and the
-// bits in room_year of the days that have any. Counts of 0 and times in year 1 stand for none.
+// Adds counts, first and last times of events that were not counted yet, to
+// room_last too. Counts of 0 and times in year 1 stand for none.
 // In key order, so that it can never deadlock with another writer.
 func (q *Queries) AddToRoomDays(ctx context.Context, arg AddToRoomDaysParams) error {
 	_, err := q.db.Exec(ctx, addToRoomDays,
@@ -208,17 +213,32 @@ func (q *Queries) DeleteAccountDays(ctx context.Context, arg DeleteAccountDaysPa
 	return err
 }
 
-const deleteEmptyEventDays = `-- name: DeleteEmptyEventDays :exec
-DELETE FROM event_day WHERE portal_id = $1 AND events = 0 AND day = ANY($2::date[])
+const deleteAccountLasts = `-- name: DeleteAccountLasts :exec
+DELETE FROM account_last WHERE portal_id = $1 AND account_key = ANY($2::integer[])
 `
 
-type DeleteEmptyEventDaysParams struct {
-	PortalID int32
-	Days     []time.Time
+type DeleteAccountLastsParams struct {
+	PortalID    int32
+	AccountKeys []int32
 }
 
-func (q *Queries) DeleteEmptyEventDays(ctx context.Context, arg DeleteEmptyEventDaysParams) error {
-	_, err := q.db.Exec(ctx, deleteEmptyEventDays, arg.PortalID, arg.Days)
+// Clears the way for a recount of the given rows.
+func (q *Queries) DeleteAccountLasts(ctx context.Context, arg DeleteAccountLastsParams) error {
+	_, err := q.db.Exec(ctx, deleteAccountLasts, arg.PortalID, arg.AccountKeys)
+	return err
+}
+
+const deleteEmptyEventHours = `-- name: DeleteEmptyEventHours :exec
+DELETE FROM event_hour WHERE portal_id = $1 AND events = 0 AND hour = ANY($2::timestamptz[])
+`
+
+type DeleteEmptyEventHoursParams struct {
+	PortalID int32
+	Hours    []time.Time
+}
+
+func (q *Queries) DeleteEmptyEventHours(ctx context.Context, arg DeleteEmptyEventHoursParams) error {
+	_, err := q.db.Exec(ctx, deleteEmptyEventHours, arg.PortalID, arg.Hours)
 	return err
 }
 
@@ -251,32 +271,23 @@ func (q *Queries) DeleteRoomDays(ctx context.Context, arg DeleteRoomDaysParams) 
 	return err
 }
 
-const deleteRoomYears = `-- name: DeleteRoomYears :exec
-DELETE FROM room_year AS y
+const deleteRoomLasts = `-- name: DeleteRoomLasts :exec
+DELETE FROM room_last AS l
 USING (
-    SELECT
-        unnest($1::integer[]) AS room_key,
-        unnest($2::integer[]) AS account_key,
-        unnest($3::smallint[]) AS year
+    SELECT unnest($1::integer[]) AS room_key, unnest($2::integer[]) AS account_key
 ) AS t
-WHERE y.portal_id = $4 AND y.year = t.year AND y.room_key = t.room_key AND y.account_key = t.account_key
+WHERE l.portal_id = $3 AND l.room_key = t.room_key AND l.account_key = t.account_key
 `
 
-type DeleteRoomYearsParams struct {
+type DeleteRoomLastsParams struct {
 	RoomKeys    []int32
 	AccountKeys []int32
-	Years       []int16
 	PortalID    int32
 }
 
 // Clears the way for a recount of the given rows.
-func (q *Queries) DeleteRoomYears(ctx context.Context, arg DeleteRoomYearsParams) error {
-	_, err := q.db.Exec(ctx, deleteRoomYears,
-		arg.RoomKeys,
-		arg.AccountKeys,
-		arg.Years,
-		arg.PortalID,
-	)
+func (q *Queries) DeleteRoomLasts(ctx context.Context, arg DeleteRoomLastsParams) error {
+	_, err := q.db.Exec(ctx, deleteRoomLasts, arg.RoomKeys, arg.AccountKeys, arg.PortalID)
 	return err
 }
 
@@ -313,6 +324,26 @@ type RecountAccountDaysParams struct {
 // Counts the given rows anew from raw events, as RecountRoomDays.
 func (q *Queries) RecountAccountDays(ctx context.Context, arg RecountAccountDaysParams) error {
 	_, err := q.db.Exec(ctx, recountAccountDays, arg.PortalID, arg.AccountKeys, arg.Days)
+	return err
+}
+
+const recountAccountLasts = `-- name: RecountAccountLasts :exec
+INSERT INTO account_last (portal_id, account_key, last_at)
+SELECT d.portal_id, d.account_key, max(d.last_at)
+FROM account_day AS d
+WHERE d.portal_id = $1 AND d.account_key = ANY($2::integer[])
+GROUP BY d.portal_id, d.account_key
+ORDER BY d.portal_id, d.account_key
+`
+
+type RecountAccountLastsParams struct {
+	PortalID    int32
+	AccountKeys []int32
+}
+
+// Makes the given rows anew from account_day, which has been recounted before.
+func (q *Queries) RecountAccountLasts(ctx context.Context, arg RecountAccountLastsParams) error {
+	_, err := q.db.Exec(ctx, recountAccountLasts, arg.PortalID, arg.AccountKeys)
 	return err
 }
 
@@ -375,41 +406,26 @@ func (q *Queries) RecountRoomDays(ctx context.Context, arg RecountRoomDaysParams
 	return err
 }
 
-const recountRoomYears = `-- name: RecountRoomYears :exec
+const recountRoomLasts = `-- name: RecountRoomLasts :exec
 WITH touched AS (
-    SELECT
-        unnest($2::integer[]) AS room_key,
-        unnest($3::integer[]) AS account_key,
-        unnest($4::smallint[]) AS year
+    SELECT unnest($2::integer[]) AS room_key, unnest($3::integer[]) AS account_key
 )
-INSERT INTO room_year (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
-SELECT
-    d.portal_id, t.year, d.room_key, d.account_key,
-    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.views > 0),
-    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.edits > 0),
-    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.manages > 0)
+INSERT INTO room_last (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
+SELECT d.portal_id, d.room_key, d.account_key, max(d.view_last_at), max(d.edit_last_at), max(d.manage_last_at)
 FROM touched AS t
-INNER JOIN room_day AS d
-    ON d.portal_id = $1 AND d.room_key = t.room_key AND d.account_key = t.account_key
-    AND d.day >= make_date(t.year, 1, 1) AND d.day <= make_date(t.year, 12, 31)
-GROUP BY d.portal_id, t.year, d.room_key, d.account_key
-ORDER BY d.portal_id, t.year, d.room_key, d.account_key
+INNER JOIN room_day AS d ON d.portal_id = $1 AND d.room_key = t.room_key AND d.account_key = t.account_key
+GROUP BY d.portal_id, d.room_key, d.account_key
+ORDER BY d.portal_id, d.room_key, d.account_key
 `
 
-type RecountRoomYearsParams struct {
+type RecountRoomLastsParams struct {
 	PortalID    int32
 	RoomKeys    []int32
 	AccountKeys []int32
-	Years       []int16
 }
 
 // Makes the given rows anew from room_day, which has been recounted before.
-func (q *Queries) RecountRoomYears(ctx context.Context, arg RecountRoomYearsParams) error {
-	_, err := q.db.Exec(ctx, recountRoomYears,
-		arg.PortalID,
-		arg.RoomKeys,
-		arg.AccountKeys,
-		arg.Years,
-	)
+func (q *Queries) RecountRoomLasts(ctx context.Context, arg RecountRoomLastsParams) error {
+	_, err := q.db.Exec(ctx, recountRoomLasts, arg.PortalID, arg.RoomKeys, arg.AccountKeys)
 	return err
 }

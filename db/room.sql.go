@@ -200,6 +200,60 @@ func (q *Queries) ListRooms(ctx context.Context, portalID int32) ([]Room, error)
 	return items, nil
 }
 
+const listRoomsByID = `-- name: ListRoomsByID :many
+SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, unexplained_since, unreadable_since, log_wanted_from, log_from, log_until, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved AND room_id = ANY($2::text[]) ORDER BY room_id
+`
+
+type ListRoomsByIDParams struct {
+	PortalID int32
+	RoomIDs  []string
+}
+
+// As ListRooms, of the given ids.
+func (q *Queries) ListRoomsByID(ctx context.Context, arg ListRoomsByIDParams) ([]Room, error) {
+	rows, err := q.db.Query(ctx, listRoomsByID, arg.PortalID, arg.RoomIDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Room{}
+	for rows.Next() {
+		var i Room
+		if err := rows.Scan(
+			&i.PortalID,
+			&i.RoomKey,
+			&i.IsUnresolved,
+			&i.RoomID,
+			&i.Title,
+			&i.TitleAt,
+			&i.RoomType,
+			&i.IsArchived,
+			&i.IsThirdParty,
+			&i.CreatedAt,
+			&i.DeletedAt,
+			&i.ListedAt,
+			&i.MembersSince,
+			&i.MembersAt,
+			&i.MembersReadAt,
+			&i.MembersAskedAt,
+			&i.MembersWantedAt,
+			&i.UnexplainedSince,
+			&i.UnreadableSince,
+			&i.LogWantedFrom,
+			&i.LogFrom,
+			&i.LogUntil,
+			&i.LogRefusedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRoomsToAsk = `-- name: ListRoomsToAsk :many
 SELECT room_id
 FROM room
@@ -261,6 +315,42 @@ func (q *Queries) ListStaleContexts(ctx context.Context, portalID int32) ([]List
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTitleKeys = `-- name: ListTitleKeys :many
+SELECT u.room_key
+FROM room AS u
+WHERE u.portal_id = $1 AND u.is_unresolved AND u.room_id IN (
+    SELECT r.title FROM room AS r WHERE r.portal_id = $1 AND r.room_key = ANY($2::integer[])
+    UNION
+    SELECT rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $1 AND rr.room_key = ANY($2::integer[])
+)
+`
+
+type ListTitleKeysParams struct {
+	PortalID int32
+	RoomKeys []int32
+}
+
+// The keys of the unresolved titles that rooms bore at some time.
+func (q *Queries) ListTitleKeys(ctx context.Context, arg ListTitleKeysParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, listTitleKeys, arg.PortalID, arg.RoomKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var room_key int32
+		if err := rows.Scan(&room_key); err != nil {
+			return nil, err
+		}
+		items = append(items, room_key)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -10,64 +10,70 @@ import (
 	"time"
 )
 
-const countWrongEventDays = `-- name: CountWrongEventDays :one
+const countWrongEventHours = `-- name: CountWrongEventHours :one
 WITH counted AS (
-    SELECT e.room_source, e.class, count(*) AS events
+    SELECT date_bin('1 hour', e.occurred_at, 'epoch') AS hour, e.room_source, e.class, count(*) AS events
     FROM audit_event AS e
     WHERE e.portal_id = $1
-        AND date_bin('1 hour', e.occurred_at, 'epoch') >= $3
-        AND date_bin('1 hour', e.occurred_at, 'epoch') < $4
-    GROUP BY e.room_source, e.class
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= $2
+        AND date_bin('1 hour', e.occurred_at, 'epoch') < $3
+    GROUP BY 1, 2, 3
 )
 SELECT
     (
         SELECT count(*)
         FROM counted AS c
-        FULL JOIN (SELECT portal_id, day, room_source, class, events FROM event_day AS s WHERE s.portal_id = $1 AND s.day = $2::date) AS d
-            ON d.room_source = c.room_source AND d.class = c.class
-        WHERE c.events IS DISTINCT FROM d.events
+        FULL JOIN (SELECT portal_id, hour, room_source, class, events FROM event_hour AS s WHERE s.portal_id = $1 AND s.hour >= $2 AND s.hour < $3) AS h
+            ON h.hour = c.hour AND h.room_source = c.room_source AND h.class = c.class
+        WHERE c.events IS DISTINCT FROM h.events
     )::bigint AS wrong,
     coalesce((SELECT sum(c.events) FROM counted AS c), 0)::bigint AS events
 `
 
-type CountWrongEventDaysParams struct {
+type CountWrongEventHoursParams struct {
 	PortalID int32
-	Day      time.Time
 	Begins   time.Time
 	Ends     time.Time
 }
 
-type CountWrongEventDaysRow struct {
+type CountWrongEventHoursRow struct {
 	Wrong  int64
 	Events int64
 }
 
 // How many rows of a day are wrong, as in ListWrongRoomDays, and how many events the day has.
-func (q *Queries) CountWrongEventDays(ctx context.Context, arg CountWrongEventDaysParams) (CountWrongEventDaysRow, error) {
-	row := q.db.QueryRow(ctx, countWrongEventDays,
-		arg.PortalID,
-		arg.Day,
-		arg.Begins,
-		arg.Ends,
-	)
-	var i CountWrongEventDaysRow
+func (q *Queries) CountWrongEventHours(ctx context.Context, arg CountWrongEventHoursParams) (CountWrongEventHoursRow, error) {
+	row := q.db.QueryRow(ctx, countWrongEventHours, arg.PortalID, arg.Begins, arg.Ends)
+	var i CountWrongEventHoursRow
 	err := row.Scan(&i.Wrong, &i.Events)
 	return i, err
 }
 
-const deleteEventDays = `-- name: DeleteEventDays :exec
-DELETE FROM event_day WHERE portal_id = $1 AND day = $2::date
+const deleteEventHours = `-- name: DeleteEventHours :exec
+DELETE FROM event_hour WHERE portal_id = $1 AND hour >= $2 AND hour < $3
 `
 
-type DeleteEventDaysParams struct {
+type DeleteEventHoursParams struct {
 	PortalID int32
-	Day      time.Time
+	Begins   time.Time
+	Ends     time.Time
 }
 
 // Clears the way for a recount of the day.
-func (q *Queries) DeleteEventDays(ctx context.Context, arg DeleteEventDaysParams) error {
-	_, err := q.db.Exec(ctx, deleteEventDays, arg.PortalID, arg.Day)
+func (q *Queries) DeleteEventHours(ctx context.Context, arg DeleteEventHoursParams) error {
+	_, err := q.db.Exec(ctx, deleteEventHours, arg.PortalID, arg.Begins, arg.Ends)
 	return err
+}
+
+const getLastAccountKey = `-- name: GetLastAccountKey :one
+SELECT coalesce(max(account_key), 0)::integer AS account_key FROM account WHERE portal_id = $1
+`
+
+func (q *Queries) GetLastAccountKey(ctx context.Context, portalID int32) (int32, error) {
+	row := q.db.QueryRow(ctx, getLastAccountKey, portalID)
+	var account_key int32
+	err := row.Scan(&account_key)
+	return account_key, err
 }
 
 const getLastRoomKey = `-- name: GetLastRoomKey :one
@@ -306,6 +312,48 @@ func (q *Queries) ListWrongAccountDays(ctx context.Context, arg ListWrongAccount
 	return items, nil
 }
 
+const listWrongAccountLasts = `-- name: ListWrongAccountLasts :many
+SELECT coalesce(c.account_key, l.account_key)::integer AS account_key
+FROM (
+    SELECT d.account_key, max(d.last_at) AS last_at
+    FROM account_day AS d
+    WHERE d.portal_id = $1 AND d.account_key BETWEEN $2 AND $3
+    GROUP BY d.account_key
+) AS c
+FULL JOIN (
+    SELECT portal_id, account_key, last_at FROM account_last AS s WHERE s.portal_id = $1 AND s.account_key BETWEEN $2 AND $3
+) AS l ON l.account_key = c.account_key
+WHERE (c.account_key, c.last_at) IS DISTINCT FROM (l.account_key, l.last_at)
+ORDER BY 1
+`
+
+type ListWrongAccountLastsParams struct {
+	PortalID     int32
+	FirstAccount int32
+	LastAccount  int32
+}
+
+// As ListWrongRoomLasts, from account_day.
+func (q *Queries) ListWrongAccountLasts(ctx context.Context, arg ListWrongAccountLastsParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, listWrongAccountLasts, arg.PortalID, arg.FirstAccount, arg.LastAccount)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var account_key int32
+		if err := rows.Scan(&account_key); err != nil {
+			return nil, err
+		}
+		items = append(items, account_key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listWrongRoomDays = `-- name: ListWrongRoomDays :many
 SELECT coalesce(c.room_key, d.room_key)::integer AS room_key, coalesce(c.account_key, d.account_key)::integer AS account_key
 FROM (
@@ -372,51 +420,45 @@ func (q *Queries) ListWrongRoomDays(ctx context.Context, arg ListWrongRoomDaysPa
 	return items, nil
 }
 
-const listWrongRoomYears = `-- name: ListWrongRoomYears :many
-SELECT
-    coalesce(c.room_key, y.room_key)::integer AS room_key,
-    coalesce(c.account_key, y.account_key)::integer AS account_key,
-    coalesce(c.year, y.year)::smallint AS year
+const listWrongRoomLasts = `-- name: ListWrongRoomLasts :many
+SELECT coalesce(c.room_key, l.room_key)::integer AS room_key, coalesce(c.account_key, l.account_key)::integer AS account_key
 FROM (
     SELECT
-        d.room_key, d.account_key, extract(year FROM d.day)::smallint AS year,
-        bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.views > 0) AS view_days,
-        bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.edits > 0) AS edit_days,
-        bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.manages > 0) AS manage_days
+        d.room_key, d.account_key,
+        max(d.view_last_at) AS view_last_at, max(d.edit_last_at) AS edit_last_at, max(d.manage_last_at) AS manage_last_at
     FROM room_day AS d
     WHERE d.portal_id = $1 AND d.room_key BETWEEN $2 AND $3
-    GROUP BY d.room_key, d.account_key, extract(year FROM d.day)
+    GROUP BY d.room_key, d.account_key
 ) AS c
 FULL JOIN (
-    SELECT portal_id, year, room_key, account_key, view_days, edit_days, manage_days FROM room_year AS s WHERE s.portal_id = $1 AND s.room_key BETWEEN $2 AND $3
-) AS y ON y.room_key = c.room_key AND y.account_key = c.account_key AND y.year = c.year
-WHERE (c.room_key, c.view_days, c.edit_days, c.manage_days) IS DISTINCT FROM (y.room_key, y.view_days, y.edit_days, y.manage_days)
-ORDER BY 1, 2, 3
+    SELECT portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at FROM room_last AS s WHERE s.portal_id = $1 AND s.room_key BETWEEN $2 AND $3
+) AS l ON l.room_key = c.room_key AND l.account_key = c.account_key
+WHERE (c.room_key, c.view_last_at, c.edit_last_at, c.manage_last_at) IS DISTINCT FROM (l.room_key, l.view_last_at, l.edit_last_at, l.manage_last_at)
+ORDER BY 1, 2
 `
 
-type ListWrongRoomYearsParams struct {
+type ListWrongRoomLastsParams struct {
 	PortalID  int32
 	FirstRoom int32
 	LastRoom  int32
 }
 
-type ListWrongRoomYearsRow struct {
+type ListWrongRoomLastsRow struct {
 	RoomKey    int32
 	AccountKey int32
-	Year       int16
 }
 
 // The rows of some rooms that room_day does not give, and those that it gives and are not there.
-func (q *Queries) ListWrongRoomYears(ctx context.Context, arg ListWrongRoomYearsParams) ([]ListWrongRoomYearsRow, error) {
-	rows, err := q.db.Query(ctx, listWrongRoomYears, arg.PortalID, arg.FirstRoom, arg.LastRoom)
+func (q *Queries) ListWrongRoomLasts(ctx context.Context, arg ListWrongRoomLastsParams) ([]ListWrongRoomLastsRow, error) {
+	rows, err := q.db.Query(ctx, listWrongRoomLasts, arg.PortalID, arg.FirstRoom, arg.LastRoom)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListWrongRoomYearsRow{}
+	items := []ListWrongRoomLastsRow{}
 	for rows.Next() {
-		var i ListWrongRoomYearsRow
-		if err := rows.Scan(&i.RoomKey, &i.AccountKey, &i.Year); err != nil {
+		var i ListWrongRoomLastsRow
+		if err := rows.Scan(&i.RoomKey, &i.AccountKey); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -437,7 +479,7 @@ SELECT coalesce(least(
     ),
     (SELECT min(d.day) FROM room_day AS d WHERE d.portal_id = $1 AND d.day >= $3::date),
     (SELECT min(d.day) FROM account_day AS d WHERE d.portal_id = $1 AND d.day >= $3),
-    (SELECT min(d.day) FROM event_day AS d WHERE d.portal_id = $1 AND d.day >= $3)
+    (SELECT (min(h.hour) AT TIME ZONE 'UTC')::date FROM event_hour AS h WHERE h.portal_id = $1 AND h.hour >= $2)
 ), '9999-12-31')::date AS day
 `
 
@@ -456,30 +498,24 @@ func (q *Queries) NextDayHeld(ctx context.Context, arg NextDayHeldParams) (time.
 	return day, err
 }
 
-const recountEventDays = `-- name: RecountEventDays :exec
-INSERT INTO event_day (portal_id, day, room_source, class, events)
-SELECT e.portal_id, $1::date, e.room_source, e.class, count(*)
+const recountEventHours = `-- name: RecountEventHours :exec
+INSERT INTO event_hour (portal_id, hour, room_source, class, events)
+SELECT e.portal_id, date_bin('1 hour', e.occurred_at, 'epoch'), e.room_source, e.class, count(*)
 FROM audit_event AS e
-WHERE e.portal_id = $2
-    AND date_bin('1 hour', e.occurred_at, 'epoch') >= $3
-    AND date_bin('1 hour', e.occurred_at, 'epoch') < $4
-GROUP BY e.portal_id, e.room_source, e.class
-ORDER BY e.portal_id, e.room_source, e.class
+WHERE e.portal_id = $1
+    AND date_bin('1 hour', e.occurred_at, 'epoch') >= $2
+    AND date_bin('1 hour', e.occurred_at, 'epoch') < $3
+GROUP BY 1, 2, 3, 4
+ORDER BY 1, 2, 3, 4
 `
 
-type RecountEventDaysParams struct {
-	Day      time.Time
+type RecountEventHoursParams struct {
 	PortalID int32
 	Begins   time.Time
 	Ends     time.Time
 }
 
-func (q *Queries) RecountEventDays(ctx context.Context, arg RecountEventDaysParams) error {
-	_, err := q.db.Exec(ctx, recountEventDays,
-		arg.Day,
-		arg.PortalID,
-		arg.Begins,
-		arg.Ends,
-	)
+func (q *Queries) RecountEventHours(ctx context.Context, arg RecountEventHoursParams) error {
+	_, err := q.db.Exec(ctx, recountEventHours, arg.PortalID, arg.Begins, arg.Ends)
 	return err
 }

@@ -38,28 +38,26 @@ COMMENT ON COLUMN room_day.edit_last_at IS 'Last event of class edit that day, U
 COMMENT ON COLUMN room_day.manage_first_at IS 'First event of class manage that day, UTC';
 COMMENT ON COLUMN room_day.manage_last_at IS 'Last event of class manage that day, UTC';
 
--- The days of room_day once more, a bit each. One row a year tells who was active
--- in a window where room_day has a row for each day.
-CREATE TABLE room_year (
-    portal_id    integer NOT NULL,
-    year         smallint NOT NULL,
-    room_key     integer NOT NULL,
-    account_key  integer NOT NULL,
-    view_days    bit(366),
-    edit_days    bit(366),
-    manage_days  bit(366),
-    PRIMARY KEY (portal_id, year, room_key, account_key)
--- A row is written anew for each day that it gets; with room for that its page keeps it, and the key needs no new entry.
-) WITH (fillfactor = 60);
+-- A report of inactive members asks when each of them was active last. Up to the
+-- end of the data this table knows; for an earlier end room_day does.
+CREATE TABLE room_last (
+    portal_id       integer NOT NULL,
+    room_key        integer NOT NULL,
+    account_key     integer NOT NULL,
+    view_last_at    timestamptz,
+    edit_last_at    timestamptz,
+    manage_last_at  timestamptz,
+    PRIMARY KEY (portal_id, room_key, account_key)
+-- Each sync writes the rows of the active anew; with room for that their pages keep them, and the key needs no new entry.
+) WITH (fillfactor = 70);
 
-COMMENT ON TABLE room_year IS 'UTC days with counted events per room, account and year; unresolved titles are rooms here';
-COMMENT ON COLUMN room_year.portal_id IS 'Portal of the events';
-COMMENT ON COLUMN room_year.year IS 'Year of the UTC days';
-COMMENT ON COLUMN room_year.room_key IS 'Room, real or unresolved';
-COMMENT ON COLUMN room_year.account_key IS 'Who acted';
-COMMENT ON COLUMN room_year.view_days IS 'Days of the year with events of class view, 1 January leftmost; null if none';
-COMMENT ON COLUMN room_year.edit_days IS 'Days of the year with events of class edit, 1 January leftmost; null if none';
-COMMENT ON COLUMN room_year.manage_days IS 'Days of the year with events of class manage, 1 January leftmost; null if none';
+COMMENT ON TABLE room_last IS 'Last counted events per room and account; unresolved titles are rooms here';
+COMMENT ON COLUMN room_last.portal_id IS 'Portal of the events';
+COMMENT ON COLUMN room_last.room_key IS 'Room, real or unresolved';
+COMMENT ON COLUMN room_last.account_key IS 'Who acted';
+COMMENT ON COLUMN room_last.view_last_at IS 'Last event of class view, UTC; null if none';
+COMMENT ON COLUMN room_last.edit_last_at IS 'Last event of class edit, UTC; null if none';
+COMMENT ON COLUMN room_last.manage_last_at IS 'Last event of class manage, UTC; null if none';
 
 CREATE TABLE account_day (
     portal_id    integer NOT NULL,
@@ -80,24 +78,38 @@ COMMENT ON COLUMN account_day.day IS 'UTC day';
 COMMENT ON COLUMN account_day.events IS 'Events that day, nobody''s acts (class -1) left out';
 COMMENT ON COLUMN account_day.last_at IS 'Last of them, UTC';
 
-CREATE TABLE event_day (
+CREATE TABLE account_last (
     portal_id    integer NOT NULL,
-    day          date NOT NULL,
+    account_key  integer NOT NULL,
+    last_at      timestamptz NOT NULL,
+    PRIMARY KEY (portal_id, account_key)
+) WITH (fillfactor = 70); -- as room_last
+
+COMMENT ON TABLE account_last IS 'Last event per account anywhere in the portal, whatever it counts as';
+COMMENT ON COLUMN account_last.portal_id IS 'Portal of the events';
+COMMENT ON COLUMN account_last.account_key IS 'Who acted';
+COMMENT ON COLUMN account_last.last_at IS 'Last event, nobody''s acts (class -1) left out, UTC';
+
+-- By the hour, so that a window's ragged edges cost no more than an hour's raw events each.
+CREATE TABLE event_hour (
+    portal_id    integer NOT NULL,
+    hour         timestamptz NOT NULL,
     room_source  smallint NOT NULL,
     class        smallint NOT NULL,
-    events       bigint NOT NULL,
-    PRIMARY KEY (portal_id, day, room_source, class)
+    events       integer NOT NULL,
+    PRIMARY KEY (portal_id, hour, room_source, class)
 );
 
-COMMENT ON TABLE event_day IS 'Events per UTC day by how their room is known and what they count as; serves the data quality lines';
-COMMENT ON COLUMN event_day.portal_id IS 'Portal of the events';
-COMMENT ON COLUMN event_day.day IS 'UTC day';
-COMMENT ON COLUMN event_day.room_source IS 'As audit_event.room_source';
-COMMENT ON COLUMN event_day.class IS 'As audit_event.class';
-COMMENT ON COLUMN event_day.events IS 'Number of events';
+COMMENT ON TABLE event_hour IS 'Events per hour by how their room is known and what they count as; serves the data quality lines';
+COMMENT ON COLUMN event_hour.portal_id IS 'Portal of the events';
+COMMENT ON COLUMN event_hour.hour IS 'Start of the hour, UTC';
+COMMENT ON COLUMN event_hour.room_source IS 'As audit_event.room_source';
+COMMENT ON COLUMN event_hour.class IS 'As audit_event.class';
+COMMENT ON COLUMN event_hour.events IS 'Number of events';
 
 -- +goose Down
-DROP TABLE event_day;
+DROP TABLE event_hour;
+DROP TABLE account_last;
 DROP TABLE account_day;
-DROP TABLE room_year;
+DROP TABLE room_last;
 DROP TABLE room_day;

@@ -34,15 +34,15 @@ UPDATE portal SET host = @new_host WHERE host = @old_host;
 
 -- name: GetNewestEventBefore :one
 -- Date of the newest event held that is older than before; year 1 if there is none.
--- It is of the day of before, or of the last day with events that precedes it.
+-- It is of the hour of before, or of the last hour with events that precedes it.
 SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
 FROM audit_event AS e
 WHERE e.portal_id = @portal_id
     AND e.occurred_at < @before
     AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN (
-        SELECT coalesce(max(d.day), '-infinity')::timestamp AT TIME ZONE 'UTC'
-        FROM event_day AS d
-        WHERE d.portal_id = @portal_id AND d.day < (@before::timestamptz)::date
+        SELECT coalesce(max(h.hour), '-infinity')
+        FROM event_hour AS h
+        WHERE h.portal_id = @portal_id AND h.hour < date_bin('1 hour', @before::timestamptz, 'epoch')
     ) AND @before;
 
 -- name: GetNewestEvent :one
@@ -51,5 +51,5 @@ SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS ne
 FROM audit_event AS e
 WHERE e.portal_id = @portal_id
     AND date_bin('1 hour', e.occurred_at, 'epoch') >= (
-        SELECT max(d.day)::timestamp AT TIME ZONE 'UTC' FROM event_day AS d WHERE d.portal_id = @portal_id
+        SELECT max(h.hour) FROM event_hour AS h WHERE h.portal_id = @portal_id
     );

@@ -1,6 +1,6 @@
 -- name: AddToRoomDays :exec
--- Adds counts, first and last times of events that were not counted yet, and the
--- bits in room_year of the days that have any. Counts of 0 and times in year 1 stand for none.
+-- Adds counts, first and last times of events that were not counted yet, to
+-- room_last too. Counts of 0 and times in year 1 stand for none.
 -- In key order, so that it can never deadlock with another writer.
 WITH added AS (
     SELECT
@@ -28,27 +28,22 @@ WITH added AS (
             unnest(@manage_last_at::timestamptz[]) AS manage_last_at
     ) AS g
 ),
-years AS (
-    INSERT INTO room_year AS y (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
+lasts AS (
+    INSERT INTO room_last AS l (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
     SELECT
-        @portal_id::integer, a.year, a.room_key, a.account_key,
-        bit_or(a.day_bit) FILTER (WHERE a.views > 0),
-        bit_or(a.day_bit) FILTER (WHERE a.edits > 0),
-        bit_or(a.day_bit) FILTER (WHERE a.manages > 0)
-    FROM (
-        SELECT r.*, extract(year FROM r.day)::smallint AS year, B'1'::bit(366) >> (extract(doy FROM r.day)::integer - 1) AS day_bit
-        FROM added AS r
-    ) AS a
-    GROUP BY a.year, a.room_key, a.account_key
-    ORDER BY a.year, a.room_key, a.account_key
-    ON CONFLICT (portal_id, year, room_key, account_key) DO UPDATE SET
-        view_days = coalesce(y.view_days | excluded.view_days, y.view_days, excluded.view_days),
-        edit_days = coalesce(y.edit_days | excluded.edit_days, y.edit_days, excluded.edit_days),
-        manage_days = coalesce(y.manage_days | excluded.manage_days, y.manage_days, excluded.manage_days)
-    -- Most days have their bit already.
-    WHERE coalesce(y.view_days | excluded.view_days, excluded.view_days) <> coalesce(y.view_days, B'0'::bit(366))
-        OR coalesce(y.edit_days | excluded.edit_days, excluded.edit_days) <> coalesce(y.edit_days, B'0'::bit(366))
-        OR coalesce(y.manage_days | excluded.manage_days, excluded.manage_days) <> coalesce(y.manage_days, B'0'::bit(366))
+        @portal_id::integer, a.room_key, a.account_key,
+        max(a.view_last_at), max(a.edit_last_at), max(a.manage_last_at)
+    FROM added AS a
+    GROUP BY a.room_key, a.account_key
+    ORDER BY a.room_key, a.account_key
+    ON CONFLICT (portal_id, room_key, account_key) DO UPDATE SET
+        view_last_at = greatest(l.view_last_at, excluded.view_last_at),
+        edit_last_at = greatest(l.edit_last_at, excluded.edit_last_at),
+        manage_last_at = greatest(l.manage_last_at, excluded.manage_last_at)
+    -- A first sync goes backward in time and changes few of them.
+    WHERE excluded.view_last_at > coalesce(l.view_last_at, '-infinity')
+        OR excluded.edit_last_at > coalesce(l.edit_last_at, '-infinity')
+        OR excluded.manage_last_at > coalesce(l.manage_last_at, '-infinity')
 )
 INSERT INTO room_day AS d (
     portal_id, room_key, account_key, day, views, edits, manages,
@@ -71,16 +66,26 @@ ON CONFLICT (portal_id, room_key, account_key, day) DO UPDATE SET
     manage_last_at = greatest(d.manage_last_at, excluded.manage_last_at);
 
 -- name: AddToAccountDays :exec
--- As AddToRoomDays.
-INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
-SELECT @portal_id::integer, a.account_key, a.day, a.events, a.last_at
-FROM (
+-- As AddToRoomDays, to account_last too.
+WITH added AS (
     SELECT
         unnest(@account_keys::integer[]) AS account_key,
         unnest(@days::date[]) AS day,
         unnest(@events::integer[]) AS events,
         unnest(@last_at::timestamptz[]) AS last_at
-) AS a
+),
+lasts AS (
+    INSERT INTO account_last AS l (portal_id, account_key, last_at)
+    SELECT @portal_id::integer, a.account_key, max(a.last_at)
+    FROM added AS a
+    GROUP BY a.account_key
+    ORDER BY a.account_key
+    ON CONFLICT (portal_id, account_key) DO UPDATE SET last_at = excluded.last_at
+    WHERE excluded.last_at > l.last_at
+)
+INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
+SELECT @portal_id::integer, a.account_key, a.day, a.events, a.last_at
+FROM added AS a
 ORDER BY a.account_key, a.day
 ON CONFLICT (portal_id, account_key, day) DO UPDATE SET
     events = d.events + excluded.events,
@@ -138,37 +143,25 @@ INNER JOIN touched AS t ON t.day = d.day AND t.room_key = e.room_key AND t.accou
 GROUP BY e.portal_id, e.room_key, e.account_key, t.day
 ORDER BY e.portal_id, e.room_key, e.account_key, t.day;
 
--- name: DeleteRoomYears :exec
+-- name: DeleteRoomLasts :exec
 -- Clears the way for a recount of the given rows.
-DELETE FROM room_year AS y
+DELETE FROM room_last AS l
 USING (
-    SELECT
-        unnest(@room_keys::integer[]) AS room_key,
-        unnest(@account_keys::integer[]) AS account_key,
-        unnest(@years::smallint[]) AS year
+    SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@account_keys::integer[]) AS account_key
 ) AS t
-WHERE y.portal_id = @portal_id AND y.year = t.year AND y.room_key = t.room_key AND y.account_key = t.account_key;
+WHERE l.portal_id = @portal_id AND l.room_key = t.room_key AND l.account_key = t.account_key;
 
--- name: RecountRoomYears :exec
+-- name: RecountRoomLasts :exec
 -- Makes the given rows anew from room_day, which has been recounted before.
 WITH touched AS (
-    SELECT
-        unnest(@room_keys::integer[]) AS room_key,
-        unnest(@account_keys::integer[]) AS account_key,
-        unnest(@years::smallint[]) AS year
+    SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@account_keys::integer[]) AS account_key
 )
-INSERT INTO room_year (portal_id, year, room_key, account_key, view_days, edit_days, manage_days)
-SELECT
-    d.portal_id, t.year, d.room_key, d.account_key,
-    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.views > 0),
-    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.edits > 0),
-    bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.manages > 0)
+INSERT INTO room_last (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
+SELECT d.portal_id, d.room_key, d.account_key, max(d.view_last_at), max(d.edit_last_at), max(d.manage_last_at)
 FROM touched AS t
-INNER JOIN room_day AS d
-    ON d.portal_id = @portal_id AND d.room_key = t.room_key AND d.account_key = t.account_key
-    AND d.day >= make_date(t.year, 1, 1) AND d.day <= make_date(t.year, 12, 31)
-GROUP BY d.portal_id, t.year, d.room_key, d.account_key
-ORDER BY d.portal_id, t.year, d.room_key, d.account_key;
+INNER JOIN room_day AS d ON d.portal_id = @portal_id AND d.room_key = t.room_key AND d.account_key = t.account_key
+GROUP BY d.portal_id, d.room_key, d.account_key
+ORDER BY d.portal_id, d.room_key, d.account_key;
 
 -- name: DeleteAccountDays :exec
 -- Clears the way for a recount of the given rows.
@@ -202,19 +195,32 @@ INNER JOIN touched AS t ON t.day = d.day AND t.account_key = e.account_key
 GROUP BY e.portal_id, e.account_key, t.day
 ORDER BY e.portal_id, e.account_key, t.day;
 
--- name: AddToEventDays :exec
+-- name: DeleteAccountLasts :exec
+-- Clears the way for a recount of the given rows.
+DELETE FROM account_last WHERE portal_id = @portal_id AND account_key = ANY(@account_keys::integer[]);
+
+-- name: RecountAccountLasts :exec
+-- Makes the given rows anew from account_day, which has been recounted before.
+INSERT INTO account_last (portal_id, account_key, last_at)
+SELECT d.portal_id, d.account_key, max(d.last_at)
+FROM account_day AS d
+WHERE d.portal_id = @portal_id AND d.account_key = ANY(@account_keys::integer[])
+GROUP BY d.portal_id, d.account_key
+ORDER BY d.portal_id, d.account_key;
+
+-- name: AddToEventHours :exec
 -- Adds differences, negative ones too, in key order.
-INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
-SELECT @portal_id::integer, a.day, a.room_source, a.class, a.events
+INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
+SELECT @portal_id::integer, a.hour, a.room_source, a.class, a.events
 FROM (
     SELECT
-        unnest(@days::date[]) AS day,
+        unnest(@hours::timestamptz[]) AS hour,
         unnest(@room_sources::smallint[]) AS room_source,
         unnest(@classes::smallint[]) AS class,
-        unnest(@events::bigint[]) AS events
+        unnest(@events::integer[]) AS events
 ) AS a
-ORDER BY a.day, a.room_source, a.class
-ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events;
+ORDER BY a.hour, a.room_source, a.class
+ON CONFLICT (portal_id, hour, room_source, class) DO UPDATE SET events = h.events + excluded.events;
 
--- name: DeleteEmptyEventDays :exec
-DELETE FROM event_day WHERE portal_id = @portal_id AND events = 0 AND day = ANY(@days::date[]);
+-- name: DeleteEmptyEventHours :exec
+DELETE FROM event_hour WHERE portal_id = @portal_id AND events = 0 AND hour = ANY(@hours::timestamptz[]);

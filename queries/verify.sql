@@ -10,7 +10,7 @@ SELECT coalesce(least(
     ),
     (SELECT min(d.day) FROM room_day AS d WHERE d.portal_id = @portal_id AND d.day >= @since::date),
     (SELECT min(d.day) FROM account_day AS d WHERE d.portal_id = @portal_id AND d.day >= @since),
-    (SELECT min(d.day) FROM event_day AS d WHERE d.portal_id = @portal_id AND d.day >= @since)
+    (SELECT (min(h.hour) AT TIME ZONE 'UTC')::date FROM event_hour AS h WHERE h.portal_id = @portal_id AND h.hour >= @begins)
 ), '9999-12-31')::date AS day;
 
 -- name: GetLastRoomKey :one
@@ -105,61 +105,74 @@ FULL JOIN (SELECT * FROM account_day AS s WHERE s.portal_id = @portal_id AND s.d
 WHERE (c.account_key, c.events, c.last_at) IS DISTINCT FROM (d.account_key, d.events, d.last_at)
 ORDER BY 1;
 
--- name: CountWrongEventDays :one
+-- name: CountWrongEventHours :one
 -- How many rows of a day are wrong, as in ListWrongRoomDays, and how many events the day has.
 WITH counted AS (
-    SELECT e.room_source, e.class, count(*) AS events
+    SELECT date_bin('1 hour', e.occurred_at, 'epoch') AS hour, e.room_source, e.class, count(*) AS events
     FROM audit_event AS e
     WHERE e.portal_id = @portal_id
         AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
         AND date_bin('1 hour', e.occurred_at, 'epoch') < @ends
-    GROUP BY e.room_source, e.class
+    GROUP BY 1, 2, 3
 )
 SELECT
     (
         SELECT count(*)
         FROM counted AS c
-        FULL JOIN (SELECT * FROM event_day AS s WHERE s.portal_id = @portal_id AND s.day = @day::date) AS d
-            ON d.room_source = c.room_source AND d.class = c.class
-        WHERE c.events IS DISTINCT FROM d.events
+        FULL JOIN (SELECT * FROM event_hour AS s WHERE s.portal_id = @portal_id AND s.hour >= @begins AND s.hour < @ends) AS h
+            ON h.hour = c.hour AND h.room_source = c.room_source AND h.class = c.class
+        WHERE c.events IS DISTINCT FROM h.events
     )::bigint AS wrong,
     coalesce((SELECT sum(c.events) FROM counted AS c), 0)::bigint AS events;
 
--- name: DeleteEventDays :exec
+-- name: DeleteEventHours :exec
 -- Clears the way for a recount of the day.
-DELETE FROM event_day WHERE portal_id = @portal_id AND day = @day::date;
+DELETE FROM event_hour WHERE portal_id = @portal_id AND hour >= @begins AND hour < @ends;
 
--- name: RecountEventDays :exec
-INSERT INTO event_day (portal_id, day, room_source, class, events)
-SELECT e.portal_id, @day::date, e.room_source, e.class, count(*)
+-- name: RecountEventHours :exec
+INSERT INTO event_hour (portal_id, hour, room_source, class, events)
+SELECT e.portal_id, date_bin('1 hour', e.occurred_at, 'epoch'), e.room_source, e.class, count(*)
 FROM audit_event AS e
 WHERE e.portal_id = @portal_id
     AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
     AND date_bin('1 hour', e.occurred_at, 'epoch') < @ends
-GROUP BY e.portal_id, e.room_source, e.class
-ORDER BY e.portal_id, e.room_source, e.class;
+GROUP BY 1, 2, 3, 4
+ORDER BY 1, 2, 3, 4;
 
--- name: ListWrongRoomYears :many
+-- name: ListWrongRoomLasts :many
 -- The rows of some rooms that room_day does not give, and those that it gives and are not there.
-SELECT
-    coalesce(c.room_key, y.room_key)::integer AS room_key,
-    coalesce(c.account_key, y.account_key)::integer AS account_key,
-    coalesce(c.year, y.year)::smallint AS year
+SELECT coalesce(c.room_key, l.room_key)::integer AS room_key, coalesce(c.account_key, l.account_key)::integer AS account_key
 FROM (
     SELECT
-        d.room_key, d.account_key, extract(year FROM d.day)::smallint AS year,
-        bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.views > 0) AS view_days,
-        bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.edits > 0) AS edit_days,
-        bit_or(B'1'::bit(366) >> (extract(doy FROM d.day)::integer - 1)) FILTER (WHERE d.manages > 0) AS manage_days
+        d.room_key, d.account_key,
+        max(d.view_last_at) AS view_last_at, max(d.edit_last_at) AS edit_last_at, max(d.manage_last_at) AS manage_last_at
     FROM room_day AS d
     WHERE d.portal_id = @portal_id AND d.room_key BETWEEN @first_room AND @last_room
-    GROUP BY d.room_key, d.account_key, extract(year FROM d.day)
+    GROUP BY d.room_key, d.account_key
 ) AS c
 FULL JOIN (
-    SELECT * FROM room_year AS s WHERE s.portal_id = @portal_id AND s.room_key BETWEEN @first_room AND @last_room
-) AS y ON y.room_key = c.room_key AND y.account_key = c.account_key AND y.year = c.year
-WHERE (c.room_key, c.view_days, c.edit_days, c.manage_days) IS DISTINCT FROM (y.room_key, y.view_days, y.edit_days, y.manage_days)
-ORDER BY 1, 2, 3;
+    SELECT * FROM room_last AS s WHERE s.portal_id = @portal_id AND s.room_key BETWEEN @first_room AND @last_room
+) AS l ON l.room_key = c.room_key AND l.account_key = c.account_key
+WHERE (c.room_key, c.view_last_at, c.edit_last_at, c.manage_last_at) IS DISTINCT FROM (l.room_key, l.view_last_at, l.edit_last_at, l.manage_last_at)
+ORDER BY 1, 2;
+
+-- name: GetLastAccountKey :one
+SELECT coalesce(max(account_key), 0)::integer AS account_key FROM account WHERE portal_id = @portal_id;
+
+-- name: ListWrongAccountLasts :many
+-- As ListWrongRoomLasts, from account_day.
+SELECT coalesce(c.account_key, l.account_key)::integer AS account_key
+FROM (
+    SELECT d.account_key, max(d.last_at) AS last_at
+    FROM account_day AS d
+    WHERE d.portal_id = @portal_id AND d.account_key BETWEEN @first_account AND @last_account
+    GROUP BY d.account_key
+) AS c
+FULL JOIN (
+    SELECT * FROM account_last AS s WHERE s.portal_id = @portal_id AND s.account_key BETWEEN @first_account AND @last_account
+) AS l ON l.account_key = c.account_key
+WHERE (c.account_key, c.last_at) IS DISTINCT FROM (l.account_key, l.last_at)
+ORDER BY 1;
 
 -- name: ListWindowsFrom :many
 -- A chunk of the complete windows from since on, oldest first, with how many

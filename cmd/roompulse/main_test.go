@@ -144,7 +144,7 @@ func (b *backfill) finish(t *testing.T) {
 	if before == 0 || before >= after || after != want {
 		t.Errorf("%d events before the next sync, %d after it, %d happened", before, after, want)
 	}
-	if counted := b.number(t, "SELECT sum(events) FROM event_day"); counted != want {
+	if counted := b.number(t, "SELECT sum(events) FROM event_hour"); counted != want {
 		t.Errorf("the rollup has %d events, %d happened", counted, want)
 	}
 	if again := b.number(t, "SELECT events_new FROM sync_run WHERE outcome = 'done'"); again != want-before {

@@ -90,8 +90,8 @@ type Facts struct {
 	// Exclusions are those not removed, by id, expired ones included; for report
 	// inactive and for explain. [NewExcluder] applies them.
 	Exclusions []Exclusion
-	Rooms      []RoomFacts     // by id; for report inactive
-	Members    []MemberFacts   // by room id, then account id; for report inactive
+	Rooms      []RoomFacts     // by id
+	Members    []MemberFacts   // in no order; for report inactive
 	Activity   []ActivityFacts // by room id, then account id; for report activity
 }
 

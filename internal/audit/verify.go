@@ -11,23 +11,24 @@ type Part string
 
 // The parts, in the order in which they are looked at.
 const (
-	PartReferences  Part = "references"  // events that name an account, a room or another row that is not there
-	PartClasses     Part = "classes"     // events that count as something else than roompulse's rules say
-	PartRoomDays    Part = "room_day"    // rows that raw events do not give
-	PartAccountDays Part = "account_day" // the same
-	PartEventDays   Part = "event_day"   // the same
-	PartRoomYears   Part = "room_year"   // the same
-	PartWindows     Part = "sync_window" // complete windows with fewer events than the portal listed, or that overlap
+	PartReferences   Part = "references"   // events that name an account, a room or another row that is not there
+	PartClasses      Part = "classes"      // events that count as something else than roompulse's rules say
+	PartRoomDays     Part = "room_day"     // rows that raw events do not give
+	PartAccountDays  Part = "account_day"  // the same
+	PartEventHours   Part = "event_hour"   // the same
+	PartRoomLasts    Part = "room_last"    // rows that room_day does not give
+	PartAccountLasts Part = "account_last" // rows that account_day does not give
+	PartWindows      Part = "sync_window"  // complete windows with fewer events than the portal listed, or that overlap
 )
 
-var parts = [...]Part{PartReferences, PartClasses, PartRoomDays, PartAccountDays, PartEventDays, PartRoomYears, PartWindows}
+var parts = [...]Part{PartReferences, PartClasses, PartRoomDays, PartAccountDays, PartEventHours, PartRoomLasts, PartAccountLasts, PartWindows}
 
 // Finding is what is wrong with a part of the warehouse.
 type Finding struct {
 	Part Part
 	Rows int64
-	// First and Last are the UTC days of the oldest and the newest of them; of room_year
-	// the first days of the years.
+	// First and Last are the UTC days of the oldest and the newest of them; zero where
+	// rows are of no day.
 	First, Last time.Time
 	Repaired    bool
 }

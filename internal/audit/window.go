@@ -17,14 +17,19 @@ const day = 24 * time.Hour
 // Parts cuts the window at UTC midnights: whole days, which rollups answer,
 // and two ragged edges, which raw events answer. A part that is not there is
 // empty, its ends equal. head and tail never lie in the same UTC day.
-func (w Window) Parts() (head, days, tail Span) {
+func (w Window) Parts() (head, days, tail Span) { return w.cut(day) }
+
+// HourParts cuts it at full hours likewise.
+func (w Window) HourParts() (head, hours, tail Span) { return w.cut(time.Hour) }
+
+func (w Window) cut(unit time.Duration) (head, units, tail Span) {
 	from, to := w.From.UTC(), w.To.UTC()
-	first := from.Truncate(day)
+	first := from.Truncate(unit)
 	if first.Before(from) {
-		first = first.Add(day)
+		first = first.Add(unit)
 	}
-	last := to.Truncate(day)
-	if last.Before(first) { // both ends within one day
+	last := to.Truncate(unit)
+	if last.Before(first) { // both ends within one
 		return Span{from, to}, Span{to, to}, Span{to, to}
 	}
 	return Span{from, first}, Span{first, last}, Span{last, to}

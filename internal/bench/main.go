@@ -120,7 +120,7 @@ func (b *bench) load(ctx context.Context) error {
 		}
 		fmt.Printf("rollups %s by verify in %s\n", what, time.Since(begin).Round(time.Second))
 	}
-	_, err = b.pg.Exec(ctx, "VACUUM ANALYZE room_day, room_year, account_day, event_day")
+	_, err = b.pg.Exec(ctx, "VACUUM ANALYZE room_day, room_last, account_day, account_last, event_hour")
 	return err
 }
 
@@ -171,7 +171,7 @@ const (
 			AND date_bin('1 hour', occurred_at, 'epoch') BETWEEN date_bin('1 hour', $1, 'epoch') AND $2
 		GROUP BY room_key, account_key`
 	sizeSQL = `
-		SELECT sum(pg_total_relation_size(oid))::float8 / (SELECT sum(events) FROM event_day) FROM pg_class
+		SELECT sum(pg_total_relation_size(oid))::float8 / (SELECT sum(events) FROM event_hour) FROM pg_class
 		WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`
 )
 
@@ -179,7 +179,7 @@ func (b *bench) compare(ctx context.Context) error {
 	reader := b.st.Reader(b.portal)
 	report := func(enough int64) func(audit.Window) error {
 		return func(w audit.Window) error {
-			_, err := reader.InactiveFacts(ctx, w, audit.FilterAny, enough)
+			_, err := reader.InactiveFacts(ctx, w, nil, audit.FilterAny, enough)
 			return err
 		}
 	}

@@ -336,7 +336,7 @@ func (j judge) CompleteUntil(ctx context.Context) (time.Time, error) {
 
 // Judge implements [remind.Judge].
 func (j judge) Judge(ctx context.Context, w audit.Window) (remind.Judgement, error) {
-	facts, err := j.reader.InactiveFacts(ctx, w, j.query.Activity, j.query.MinActivity)
+	facts, err := j.reader.InactiveFacts(ctx, w, j.query.Rooms, j.query.Activity, j.query.MinActivity)
 	if err != nil {
 		return remind.Judgement{}, err
 	}
@@ -347,7 +347,7 @@ func (j judge) Judge(ctx context.Context, w audit.Window) (remind.Judgement, err
 		query.Rooms, query.Archived = nil, true
 	}
 	query.Window, query.Now, query.MaxLag = w, j.now(), j.maxLag
-	r, err := report.Inactive(ctx, knownFacts{facts}, query)
+	r, err := query.Judge(facts)
 	if err != nil {
 		return remind.Judgement{}, err
 	}
@@ -376,17 +376,4 @@ func (j judge) Judge(ctx context.Context, w audit.Window) (remind.Judgement, err
 		judged.Rooms = append(judged.Rooms, judgedRoom)
 	}
 	return judged, nil
-}
-
-// knownFacts are facts that were read already.
-type knownFacts struct{ audit.Facts }
-
-// InactiveFacts implements [report.Reader].
-func (f knownFacts) InactiveFacts(context.Context, audit.Window, audit.Filter, int64) (audit.Facts, error) {
-	return f.Facts, nil
-}
-
-// ActivityFacts implements [report.Reader].
-func (f knownFacts) ActivityFacts(context.Context, audit.Window) (audit.Facts, error) {
-	return f.Facts, nil
 }

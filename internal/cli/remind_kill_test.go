@@ -301,8 +301,8 @@ func TestAskedOnceMore(t *testing.T) {
 		"active": {
 			"WITH moved AS (UPDATE room_day SET day = '2026-06-28', edit_first_at = '2026-06-28T10:00Z', edit_last_at = '2026-06-28T10:00Z' " +
 				"FROM account AS a WHERE a.account_id = 'user-chloe' AND room_day.account_key = a.account_key AND edits > 0 RETURNING room_day.*) " +
-				"UPDATE room_year AS y SET edit_days = set_bit(y.edit_days, 178, 1) FROM moved AS m " +
-				"WHERE y.year = 2026 AND y.room_key = m.room_key AND y.account_key = m.account_key",
+				"UPDATE room_last AS l SET edit_last_at = m.edit_last_at FROM moved AS m " +
+				"WHERE l.room_key = m.room_key AND l.account_key = m.account_key",
 			[]string{"dana@partner.example", "boris.lind@example.org"},
 		},
 		"data that went missing": {

@@ -83,13 +83,14 @@ func reopened(f audit.Finding) bool { return f.Part == audit.PartWindows && f.Re
 
 // wrong says what is counted of a part.
 var wrong = map[audit.Part]string{
-	audit.PartReferences:  "events that name something which is not there",
-	audit.PartClasses:     "events that count as something else than by the rules of this version",
-	audit.PartRoomDays:    "rows that differ from the raw events",
-	audit.PartAccountDays: "rows that differ from the raw events",
-	audit.PartEventDays:   "rows that differ from the raw events",
-	audit.PartRoomYears:   "rows that differ from room_day",
-	audit.PartWindows:     "windows that are called complete and lack events, or that overlap",
+	audit.PartReferences:   "events that name something which is not there",
+	audit.PartClasses:      "events that count as something else than by the rules of this version",
+	audit.PartRoomDays:     "rows that differ from the raw events",
+	audit.PartAccountDays:  "rows that differ from the raw events",
+	audit.PartEventHours:   "rows that differ from the raw events",
+	audit.PartRoomLasts:    "rows that differ from room_day",
+	audit.PartAccountLasts: "rows that differ from account_day",
+	audit.PartWindows:      "windows that are called complete and lack events, or that overlap",
 }
 
 func writeVerification(w io.Writer, portal store.Portal, v audit.Verification) error {
@@ -107,7 +108,9 @@ func writeVerification(w io.Writer, portal store.Portal, v audit.Verification) e
 			state = "repaired"
 		}
 		span := f.First.Format(time.DateOnly)
-		if last := f.Last.Format(time.DateOnly); last != span {
+		if f.First.IsZero() { // of no day
+			span = "-"
+		} else if last := f.Last.Format(time.DateOnly); last != span {
 			span += " to " + last
 		}
 		fmt.Fprintf(out, "%s\t%s\t%d\t%s\t%s\n", state, f.Part, f.Rows, span, wrong[f.Part])

@@ -202,21 +202,20 @@ var rollups = map[string]string{
 			min(occurred_at) FILTER (WHERE class = 2) AS edit_first_at, max(occurred_at) FILTER (WHERE class = 2) AS edit_last_at,
 			min(occurred_at) FILTER (WHERE class = 3) AS manage_first_at, max(occurred_at) FILTER (WHERE class = 3) AS manage_last_at
 		FROM audit_event WHERE room_key IS NOT NULL AND class > 0 GROUP BY 1, 2, 3, 4`,
-	"room_year": `
-		SELECT portal_id, extract(year FROM day)::smallint AS year, room_key, account_key,
-			bit_or(bit) FILTER (WHERE class = 1) AS view_days, bit_or(bit) FILTER (WHERE class = 2) AS edit_days,
-			bit_or(bit) FILTER (WHERE class = 3) AS manage_days
-		FROM (
-			SELECT *, (occurred_at AT TIME ZONE 'UTC')::date AS day,
-				set_bit(0::bit(366), extract(doy FROM occurred_at AT TIME ZONE 'UTC')::integer - 1, 1) AS bit
-			FROM audit_event
-		) AS e
-		WHERE room_key IS NOT NULL AND class > 0 GROUP BY 1, 2, 3, 4`,
+	"room_last": `
+		SELECT portal_id, room_key, account_key,
+			max(occurred_at) FILTER (WHERE class = 1) AS view_last_at,
+			max(occurred_at) FILTER (WHERE class = 2) AS edit_last_at,
+			max(occurred_at) FILTER (WHERE class = 3) AS manage_last_at
+		FROM audit_event WHERE room_key IS NOT NULL AND class > 0 GROUP BY 1, 2, 3`,
 	"account_day": `
 		SELECT portal_id, account_key, (occurred_at AT TIME ZONE 'UTC')::date AS day, count(*)::integer AS events, max(occurred_at) AS last_at
 		FROM audit_event WHERE class >= 0 GROUP BY 1, 2, 3`,
-	"event_day": `
-		SELECT portal_id, (occurred_at AT TIME ZONE 'UTC')::date AS day, room_source, class, count(*) AS events
+	"account_last": `
+		SELECT portal_id, account_key, max(occurred_at) AS last_at
+		FROM audit_event WHERE class >= 0 GROUP BY 1, 2`,
+	"event_hour": `
+		SELECT portal_id, date_trunc('hour', occurred_at) AS hour, room_source, class, count(*)::integer AS events
 		FROM audit_event GROUP BY 1, 2, 3, 4`,
 }
 

@@ -372,7 +372,7 @@ func (h *harness) checkOrder(t *testing.T) {
 		"UPDATE audit_event AS e SET room_key = NULL, room_source = 8 WHERE room_source = 5",
 		"UPDATE context SET is_stale = true WHERE title IS NOT NULL",
 		"DELETE FROM room_day",
-		"DELETE FROM event_day",
+		"DELETE FROM event_hour",
 	} {
 		_, err := h.conn.Exec(t.Context(), sql)
 		must(t, err)

@@ -17,11 +17,11 @@ import (
 // Reader reads the facts that a report rests on, those of one call from one
 // state of the warehouse.
 type Reader interface {
-	// InactiveFacts returns all rooms, and all members as of the window's end. Of members with
+	// InactiveFacts returns rooms, all if no ids are given, and their members as of the window's end. Of members with
 	// enough events it need not tell how many they are nor when the last one was; 0: it must.
-	InactiveFacts(ctx context.Context, w audit.Window, counted audit.Filter, enough int64) (audit.Facts, error)
-	// ActivityFacts returns all rooms, and what everybody did in them.
-	ActivityFacts(ctx context.Context, w audit.Window) (audit.Facts, error)
+	InactiveFacts(ctx context.Context, w audit.Window, rooms []string, counted audit.Filter, enough int64) (audit.Facts, error)
+	// ActivityFacts returns rooms, all if no ids are given, and what everybody did in them.
+	ActivityFacts(ctx context.Context, w audit.Window, rooms []string) (audit.Facts, error)
 }
 
 // DayReader reads activity by day too.
@@ -29,7 +29,7 @@ type DayReader interface {
 	// BucketFacts reads the facts of InactiveFacts and hands them to shown. Of the
 	// members that it picks, it returns the activity by [audit.Window.Buckets], in
 	// their order and from the same state of the warehouse.
-	BucketFacts(ctx context.Context, w audit.Window, counted audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error)) ([]audit.BucketFacts, error)
+	BucketFacts(ctx context.Context, w audit.Window, rooms []string, counted audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error)) ([]audit.BucketFacts, error)
 }
 
 // Guests says what becomes of guests among a room's members.
@@ -82,11 +82,11 @@ func Inactive(ctx context.Context, r Reader, q InactiveQuery) (*InactiveReport, 
 	if q.All { // the active are listed too, with their numbers
 		enough = 0
 	}
-	facts, err := r.InactiveFacts(ctx, q.Window, q.Activity, enough)
+	facts, err := r.InactiveFacts(ctx, q.Window, q.Rooms, q.Activity, enough)
 	if err != nil {
 		return nil, fmt.Errorf("report inactive members: %w", err)
 	}
-	return q.judge(facts)
+	return q.Judge(facts)
 }
 
 // InactiveByDay is Inactive with the activity by day that a heat map shows.
@@ -96,8 +96,8 @@ func InactiveByDay(ctx context.Context, r DayReader, q InactiveQuery) (*Inactive
 	}
 	var report *InactiveReport
 	var shown []*Member
-	found, err := r.BucketFacts(ctx, q.Window, q.Activity, func(facts audit.Facts) (keys []audit.MemberKey, err error) {
-		if report, err = q.judge(facts); err != nil {
+	found, err := r.BucketFacts(ctx, q.Window, q.Rooms, q.Activity, func(facts audit.Facts) (keys []audit.MemberKey, err error) {
+		if report, err = q.Judge(facts); err != nil {
 			return nil, err
 		}
 		shown, keys = report.heatMembers()
@@ -146,8 +146,8 @@ func (r *InactiveReport) heatMembers() (members []*Member, keys []audit.MemberKe
 	return members, keys
 }
 
-// judge makes the report of facts.
-func (q InactiveQuery) judge(facts audit.Facts) (*InactiveReport, error) {
+// Judge makes the report of facts that were read for the query. The error is as that of [Inactive].
+func (q InactiveQuery) Judge(facts audit.Facts) (*InactiveReport, error) {
 	rooms, err := q.selectRooms(facts.Rooms)
 	if err != nil {
 		return nil, err
@@ -271,7 +271,7 @@ type ActivityQuery struct {
 // Activity counts what everybody did in rooms, archived and deleted ones too.
 // The error is a [audit.UsageError] if a room is not known.
 func Activity(ctx context.Context, r Reader, q ActivityQuery) (*ActivityReport, error) {
-	facts, err := r.ActivityFacts(ctx, q.Window)
+	facts, err := r.ActivityFacts(ctx, q.Window, q.Rooms)
 	if err != nil {
 		return nil, fmt.Errorf("report activity: %w", err)
 	}

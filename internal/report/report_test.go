@@ -35,14 +35,14 @@ type facts struct {
 	byBucket map[audit.MemberKey]audit.BucketFacts
 }
 
-func (f *facts) InactiveFacts(_ context.Context, w audit.Window, counted audit.Filter, _ int64) (audit.Facts, error) {
+func (f *facts) InactiveFacts(_ context.Context, w audit.Window, _ []string, counted audit.Filter, _ int64) (audit.Facts, error) {
 	f.window, f.counted = w, counted
 	return f.Facts, nil
 }
 
 // BucketFacts gives members their events in the last buckets, one in each.
 func (f *facts) BucketFacts(
-	_ context.Context, w audit.Window, counted audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error),
+	_ context.Context, w audit.Window, _ []string, counted audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error),
 ) ([]audit.BucketFacts, error) {
 	f.window, f.counted = w, counted
 	f.asked = nil
@@ -75,7 +75,7 @@ func (f *facts) BucketFacts(
 	return found, nil
 }
 
-func (f *facts) ActivityFacts(_ context.Context, w audit.Window) (audit.Facts, error) {
+func (f *facts) ActivityFacts(_ context.Context, w audit.Window, _ []string) (audit.Facts, error) {
 	f.window = w
 	return f.Facts, nil
 }
@@ -411,11 +411,11 @@ func TestUsage(t *testing.T) {
 
 type broken struct{ err error }
 
-func (b broken) InactiveFacts(context.Context, audit.Window, audit.Filter, int64) (audit.Facts, error) {
+func (b broken) InactiveFacts(context.Context, audit.Window, []string, audit.Filter, int64) (audit.Facts, error) {
 	return audit.Facts{}, b.err
 }
 
-func (b broken) ActivityFacts(context.Context, audit.Window) (audit.Facts, error) {
+func (b broken) ActivityFacts(context.Context, audit.Window, []string) (audit.Facts, error) {
 	return audit.Facts{}, b.err
 }
 

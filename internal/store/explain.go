@@ -77,7 +77,7 @@ type explained struct {
 func (e explained) read(ctx context.Context, read *audit.Facts, facts *audit.ExplainFacts, newest int64) error {
 	// What is judged is read by the report's own query: another one could answer
 	// otherwise.
-	members, err := memberFacts(ctx, e.q, e.portal, e.window, e.filter, 0, onlyMember{e.room.RoomKey, e.account.AccountKey})
+	members, err := memberFacts(ctx, e.q, e.portal, e.window, selected{rooms: []db.Room{e.room}, account: e.account.AccountKey}, e.filter, 0)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 func explainable(ctx context.Context, t *testing.T, reader *store.Reader, raw []rawEvent) []pair {
 	t.Helper()
 	always := audit.Window{From: newYear.AddDate(-1, 0, 0), To: newYear, Zone: time.UTC}
-	facts, err := reader.InactiveFacts(ctx, always, audit.FilterAny, 0)
+	facts, err := reader.InactiveFacts(ctx, always, nil, audit.FilterAny, 0)
 	must(t, err)
 	var pairs []pair
 	doubtful, nobodys := 0, 0

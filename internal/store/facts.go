@@ -29,33 +29,44 @@ func (r *Reader) Coverage(ctx context.Context) (audit.Coverage, error) {
 	return coverage(ctx, r.store.q, r.portal)
 }
 
-// InactiveFacts reads what a report of inactive members rests on: all rooms,
-// all members as of the window's end, and what they did in the window. Of members with enough
-// events no more is told than that, which is much quicker; 0 means that all numbers count.
-func (r *Reader) InactiveFacts(ctx context.Context, w audit.Window, filter audit.Filter, enough int64) (audit.Facts, error) {
+// InactiveFacts reads what a report of inactive members rests on: rooms, all of
+// them if no ids are given, their members as of the window's end, and what they did in the window. Of
+// members with enough events no more is told than that, which is much quicker where one
+// event is enough; 0 means that all numbers count.
+func (r *Reader) InactiveFacts(ctx context.Context, w audit.Window, rooms []string, filter audit.Filter, enough int64) (audit.Facts, error) {
 	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) error {
-		return inactiveFacts(ctx, q, r.portal, w, filter, enough, facts)
+		return inactiveFacts(ctx, q, r.portal, w, rooms, filter, enough, facts)
 	})
 }
 
-func inactiveFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter, enough int64, facts *audit.Facts) (err error) {
-	if facts.Rooms, err = roomFacts(ctx, q, p); err != nil {
+func inactiveFacts(
+	ctx context.Context, q *db.Queries, p Portal, w audit.Window, ids []string, filter audit.Filter, enough int64, facts *audit.Facts,
+) error {
+	rooms, err := listRooms(ctx, q, p, ids)
+	if err != nil {
 		return err
 	}
+	facts.Rooms = roomFacts(rooms)
 	if facts.Exclusions, err = exclusions(ctx, q, p, w.To); err != nil {
 		return err
 	}
-	facts.Members, err = memberFacts(ctx, q, p, w, filter, enough, onlyMember{})
+	if len(ids) == 0 || len(rooms) > 0 {
+		facts.Members, err = memberFacts(ctx, q, p, w, selected{rooms: rooms, all: len(ids) == 0}, filter, enough)
+	}
 	return err
 }
 
-// ActivityFacts reads what everybody did in every room in the window.
-func (r *Reader) ActivityFacts(ctx context.Context, w audit.Window) (audit.Facts, error) {
-	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) (err error) {
-		if facts.Rooms, err = roomFacts(ctx, q, r.portal); err != nil {
+// ActivityFacts reads what everybody did in rooms, all of them if no ids are given, in the window.
+func (r *Reader) ActivityFacts(ctx context.Context, w audit.Window, ids []string) (audit.Facts, error) {
+	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) error {
+		rooms, err := listRooms(ctx, q, r.portal, ids)
+		if err != nil {
 			return err
 		}
-		facts.Activity, err = activityFacts(ctx, q, r.portal, w)
+		facts.Rooms = roomFacts(rooms)
+		if len(ids) == 0 || len(rooms) > 0 {
+			facts.Activity, err = activityFacts(ctx, q, r.portal, w, selected{rooms: rooms, all: len(ids) == 0})
+		}
 		return err
 	})
 }
@@ -135,9 +146,9 @@ func (r *Reader) AcceptGap(ctx context.Context, gapID int32, reason string, at t
 }
 
 func eventFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) (audit.EventFacts, error) {
-	head, days, tail := w.Parts()
+	head, hours, tail := w.HourParts()
 	rows, err := q.ListEventCounts(ctx, db.ListEventCountsParams{
-		PortalID: p.ID, FirstDay: days.From, LastDay: days.To,
+		PortalID: p.ID, FirstHour: hours.From, LastHour: hours.To,
 		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
 	})
 	if err != nil {
@@ -161,16 +172,25 @@ func eventFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) (a
 	return facts, nil
 }
 
-func roomFacts(ctx context.Context, q *db.Queries, p Portal) ([]audit.RoomFacts, error) {
-	rows, err := q.ListRooms(ctx, p.ID)
+// listRooms reads the rooms of the ids, all rooms if there are none.
+func listRooms(ctx context.Context, q *db.Queries, p Portal, ids []string) (rooms []db.Room, err error) {
+	if len(ids) == 0 {
+		rooms, err = q.ListRooms(ctx, p.ID)
+	} else {
+		rooms, err = q.ListRoomsByID(ctx, db.ListRoomsByIDParams{PortalID: p.ID, RoomIDs: ids})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read rooms: %w", err)
 	}
+	return rooms, nil
+}
+
+func roomFacts(rows []db.Room) []audit.RoomFacts {
 	facts := make([]audit.RoomFacts, len(rows))
 	for i, r := range rows {
 		facts[i] = toRoomFacts(r)
 	}
-	return facts, nil
+	return facts
 }
 
 func toRoomFacts(r db.Room) audit.RoomFacts {
@@ -180,43 +200,103 @@ func toRoomFacts(r db.Room) audit.RoomFacts {
 	}
 }
 
-// onlyMember narrows facts to one member of one room; zero: to nobody.
-type onlyMember struct{ room, account int32 }
+// selected are the rooms that facts are about.
+type selected struct {
+	rooms   []db.Room
+	all     bool  // they are all the portal's
+	account int32 // of the one account that the facts are about; 0: of everybody
+}
 
-func memberFacts(
-	ctx context.Context, q *db.Queries, p Portal, w audit.Window, filter audit.Filter, enough int64, only onlyMember,
-) ([]audit.MemberFacts, error) {
-	head, days, tail := w.Parts()
-	arg := db.ListMemberActivityParams{
-		PortalID: p.ID, Everyone: audit.GroupEveryone, Enough: enough,
-		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
-		Until: w.To, UntilDay: w.To.UTC().Truncate(24 * time.Hour), UntilDate: w.To.UTC().Truncate(24 * time.Hour), FirstDay: days.From, LastDay: days.To,
-		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To, Classes: countedClasses(filter),
-		OnlyRoom: only.room, OnlyAccount: only.account,
+// keys are those that queries take: of the rooms, or none if all count.
+func (s selected) keys() []int32 {
+	keys := []int32{}
+	if !s.all {
+		for _, room := range s.rooms {
+			keys = append(keys, room.RoomKey)
+		}
 	}
-	rows, err := q.ListMemberActivity(ctx, arg)
+	return keys
+}
+
+// memberFacts reads members of rooms, without an order.
+func memberFacts(
+	ctx context.Context, q *db.Queries, p Portal, w audit.Window, in selected, filter audit.Filter, enough int64,
+) ([]audit.MemberFacts, error) {
+	keys := in.keys()
+	if !in.all {
+		titles, err := q.ListTitleKeys(ctx, db.ListTitleKeysParams{PortalID: p.ID, RoomKeys: keys})
+		if err != nil {
+			return nil, fmt.Errorf("read titles of rooms: %w", err)
+		}
+		keys = append(keys, titles...)
+	}
+	head, days, tail := w.Parts()
+	untilDay := w.To.UTC().Truncate(24 * time.Hour)
+	sameDay := !w.From.Before(untilDay)
+	rows, err := q.ListMemberActivity(ctx, db.ListMemberActivityParams{
+		PortalID: p.ID, Everyone: audit.GroupEveryone, RoomKeys: keys, OnlyAccount: in.account,
+		// Whether somebody was active tells a time; how active, only counts do.
+		Exact: enough != 1 || sameDay, SameDay: sameDay,
+		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
+		Classes: countedClasses(filter), Since: w.From, Until: w.To, UntilDay: untilDay, UntilDate: untilDay, FirstDay: days.From, LastDay: days.To,
+		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read members and their activity: %w", err)
 	}
+	accounts, err := accountsSeen(ctx, q, p, w.To, in, rows)
+	if err != nil {
+		return nil, err
+	}
+	ids := make(map[int32]string, len(in.rooms))
+	for _, room := range in.rooms {
+		ids[room.RoomKey] = room.RoomID
+	}
 	facts := make([]audit.MemberFacts, len(rows))
 	for i, r := range rows {
+		a := accounts[r.AccountKey]
 		facts[i] = audit.MemberFacts{
-			RoomID: r.RoomID, AccountID: r.AccountID, Name: r.Name, Status: audit.AccountStatus(r.Status), Guest: r.IsGuest,
-			Registered: zeroTime(r.RegisteredAt), Access: audit.Access(r.Access), Owner: r.IsOwner,
+			RoomID: ids[r.RoomKey], AccountID: a.AccountID, Name: a.Name, Status: audit.AccountStatus(a.Status), Guest: a.IsGuest,
+			Registered: zeroTime(a.RegisteredAt), Access: audit.Access(r.Access), Owner: r.IsOwner,
 			JoinedAt: r.JoinedAt.UTC(), JoinedAfter: r.JoinedAfter.UTC(),
-			Events: r.Events, DoubtfulEvents: r.DoubtfulEvents, LastActiveAt: r.LastActiveAt.UTC(), LastSeenAt: r.LastSeenAt.UTC(),
+			Events: r.Events, DoubtfulEvents: r.DoubtfulEvents, LastActiveAt: r.LastActiveAt.UTC(), LastSeenAt: a.LastSeenAt.UTC(),
 		}
-		if r.Email != nil {
-			facts[i].Email = *r.Email
+		if a.Email != nil {
+			facts[i].Email = *a.Email
 		}
 	}
 	return facts, nil
 }
 
-func activityFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) ([]audit.ActivityFacts, error) {
+// accountsSeen reads the accounts of members, by key.
+func accountsSeen(
+	ctx context.Context, q *db.Queries, p Portal, until time.Time, in selected, members []db.ListMemberActivityRow,
+) (map[int32]*db.ListAccountsSeenRow, error) {
+	if len(members) == 0 {
+		return nil, nil
+	}
+	keys := []int32{}
+	if !in.all {
+		for _, m := range members {
+			keys = append(keys, m.AccountKey)
+		}
+	}
+	day := until.UTC().Truncate(24 * time.Hour)
+	rows, err := q.ListAccountsSeen(ctx, db.ListAccountsSeenParams{PortalID: p.ID, AccountKeys: keys, Until: until, UntilDay: day, UntilDate: day})
+	if err != nil {
+		return nil, fmt.Errorf("read accounts: %w", err)
+	}
+	accounts := make(map[int32]*db.ListAccountsSeenRow, len(rows))
+	for i := range rows {
+		accounts[rows[i].AccountKey] = &rows[i]
+	}
+	return accounts, nil
+}
+
+func activityFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, in selected) ([]audit.ActivityFacts, error) {
 	head, days, tail := w.Parts()
 	rows, err := q.ListActivity(ctx, db.ListActivityParams{
-		PortalID: p.ID, Everyone: audit.GroupEveryone, Until: w.To, FirstDay: days.From, LastDay: days.To,
+		PortalID: p.ID, Everyone: audit.GroupEveryone, RoomKeys: in.keys(), Until: w.To, FirstDay: days.From, LastDay: days.To,
 		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
 	})
 	if err != nil {

@@ -75,7 +75,6 @@ func warehouse(t *testing.T, now time.Time, days int) (*store.Reader, []rawEvent
 	return st.Reader(w.Portal), raw, url
 }
 
-// newYear follows a leap year: its 366th day is the last that room_year has a bit for.
 var newYear = time.Date(2025, 1, 10, 12, 0, 0, 0, time.UTC)
 
 type pair struct{ room, person string }
@@ -115,7 +114,7 @@ func drawWindow(t *rapid.T, raw []rawEvent) audit.Window {
 }
 
 func checkMembers(ctx context.Context, t *rapid.T, reader *store.Reader, raw []rawEvent, w audit.Window, filter audit.Filter, enough int64) {
-	facts, err := reader.InactiveFacts(ctx, w, filter, enough)
+	facts, err := reader.InactiveFacts(ctx, w, nil, filter, enough)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +167,7 @@ func checkMembers(ctx context.Context, t *rapid.T, reader *store.Reader, raw []r
 }
 
 func checkActivity(ctx context.Context, t *rapid.T, reader *store.Reader, raw []rawEvent, w audit.Window) {
-	facts, err := reader.ActivityFacts(ctx, w)
+	facts, err := reader.ActivityFacts(ctx, w, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

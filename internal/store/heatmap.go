@@ -13,11 +13,11 @@ import (
 // database it reads the activity by bucket of the members that shown picks, in
 // their order.
 func (r *Reader) BucketFacts(
-	ctx context.Context, w audit.Window, filter audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error),
+	ctx context.Context, w audit.Window, rooms []string, filter audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error),
 ) ([]audit.BucketFacts, error) {
 	var found []audit.BucketFacts
 	_, err := r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) error {
-		if err := inactiveFacts(ctx, q, r.portal, w, filter, 0, facts); err != nil {
+		if err := inactiveFacts(ctx, q, r.portal, w, rooms, filter, 0, facts); err != nil {
 			return err
 		}
 		members, err := shown(*facts)

@@ -63,7 +63,7 @@ type member struct {
 // members are those of the room at an instant.
 func (r *roster) members(t *testing.T, at time.Time) map[string]member {
 	t.Helper()
-	facts, err := r.reader.InactiveFacts(context.WithoutCancel(t.Context()), audit.Window{From: day(-200), To: at, Zone: time.UTC}, audit.FilterAny, 0)
+	facts, err := r.reader.InactiveFacts(context.WithoutCancel(t.Context()), audit.Window{From: day(-200), To: at, Zone: time.UTC}, nil, audit.FilterAny, 0)
 	must(t, err)
 	members := map[string]member{}
 	for _, m := range facts.Members {
@@ -128,7 +128,7 @@ func TestMembersUnreadable(t *testing.T) {
 	r.list(t, day(-9), person("boss", audit.AccessOwner), person("ann", audit.AccessEditor))
 	must(t, r.writer.PutMembers(t.Context(), room, audit.MemberList{}, day(-8), day(-8)))
 	r.want(t, day(-7), map[string]member{"boss": {access: audit.AccessOwner}, "ann": {access: audit.AccessEditor}})
-	facts, err := r.reader.InactiveFacts(t.Context(), audit.Window{From: day(-20), To: day(-7), Zone: time.UTC}, audit.FilterAny, 0)
+	facts, err := r.reader.InactiveFacts(t.Context(), audit.Window{From: day(-20), To: day(-7), Zone: time.UTC}, nil, audit.FilterAny, 0)
 	must(t, err)
 	if since := facts.Rooms[0].UnreadableSince; !since.Equal(day(-8)) {
 		t.Errorf("unreadable since %s", since)

@@ -83,25 +83,24 @@ func (w *Writer) recount(ctx context.Context, q *db.Queries, changes []change) e
 	if err := w.recountAccountDays(ctx, q, accounts); err != nil {
 		return err
 	}
-	return w.shiftEventDays(ctx, q, changes)
+	return w.shiftEventHours(ctx, q, changes)
 }
 
-// The keys of rows of the tables of these names. Days are UTC days since 1970.
+// The keys of rows of the tables of these names. Days are UTC days since 1970, hours likewise.
 type (
 	roomDay struct {
 		room, account int32
 		day           int64
 	}
-	roomYear struct {
+	roomLast struct {
 		room, account int32
-		year          int16
 	}
 	accountDay struct {
 		account int32
 		day     int64
 	}
-	eventDay struct {
-		day    int64
+	eventHour struct {
+		hour   int64
 		source attribution.Source
 		class  audit.Class
 	}
@@ -111,14 +110,18 @@ func (a roomDay) compare(b roomDay) int {
 	return cmp.Or(cmp.Compare(a.room, b.room), cmp.Compare(a.account, b.account), cmp.Compare(a.day, b.day))
 }
 
-const secondsADay = 24 * 60 * 60
+const (
+	secondsAnHour = 60 * 60
+	secondsADay   = 24 * secondsAnHour
+)
 
-func dayOf(t time.Time) int64 {
-	// Dates before 1970 do not occur: sync asks for nothing before 2010.
-	return t.Unix() / secondsADay
-}
+// Dates before 1970 do not occur: sync asks for nothing before 2010.
 
-func dayTime(day int64) time.Time { return time.Unix(day*secondsADay, 0).UTC() }
+func dayOf(t time.Time) int64  { return t.Unix() / secondsADay }
+func hourOf(t time.Time) int64 { return t.Unix() / secondsAnHour }
+
+func dayTime(day int64) time.Time   { return time.Unix(day*secondsADay, 0).UTC() }
+func hourTime(hour int64) time.Time { return time.Unix(hour*secondsAnHour, 0).UTC() }
 
 // touchedDays returns the rows of rollups that the changes touch, in order.
 func touchedDays(changes []change) ([]roomDay, []accountDay) {
@@ -141,21 +144,20 @@ func touchedDays(changes []change) ([]roomDay, []accountDay) {
 	return slices.SortedFunc(maps.Keys(rooms), roomDay.compare), slices.Collect(maps.Keys(accounts))
 }
 
-// recountRoomDays makes rows of room_day anew from raw events, and those of room_year that rest on
+// recountRoomDays makes rows of room_day anew from raw events, and those of room_last that rest on
 // them. The keys are in order.
 func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, keys []roomDay) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID}
-	var years []roomYear
+	var lasts []roomLast
 	for _, key := range keys {
 		arg.RoomKeys = append(arg.RoomKeys, key.room)
 		arg.AccountKeys = append(arg.AccountKeys, key.account)
 		arg.Days = append(arg.Days, dayTime(key.day))
-		year := roomYear{key.room, key.account, int16(dayTime(key.day).Year())} //nolint:gosec // of this age
-		if len(years) == 0 || years[len(years)-1] != year {
-			years = append(years, year)
+		if last := (roomLast{key.room, key.account}); len(lasts) == 0 || lasts[len(lasts)-1] != last {
+			lasts = append(lasts, last)
 		}
 	}
 	err := q.DeleteRoomDays(ctx, db.DeleteRoomDaysParams{
@@ -167,30 +169,30 @@ func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, keys []room
 	if err := q.RecountRoomDays(ctx, arg); err != nil {
 		return fmt.Errorf("recount room days: %w", err)
 	}
-	return w.recountRoomYears(ctx, q, years)
+	return w.recountRoomLasts(ctx, q, lasts)
 }
 
-// recountRoomYears makes rows anew from room_day.
-func (w *Writer) recountRoomYears(ctx context.Context, q *db.Queries, keys []roomYear) error {
-	arg := db.RecountRoomYearsParams{PortalID: w.Portal.ID}
+// recountRoomLasts makes rows anew from room_day.
+func (w *Writer) recountRoomLasts(ctx context.Context, q *db.Queries, keys []roomLast) error {
+	arg := db.RecountRoomLastsParams{PortalID: w.Portal.ID}
 	for _, key := range keys {
 		arg.RoomKeys = append(arg.RoomKeys, key.room)
 		arg.AccountKeys = append(arg.AccountKeys, key.account)
-		arg.Years = append(arg.Years, key.year)
 	}
-	err := q.DeleteRoomYears(ctx, db.DeleteRoomYearsParams{
-		PortalID: w.Portal.ID, RoomKeys: arg.RoomKeys, AccountKeys: arg.AccountKeys, Years: arg.Years,
+	err := q.DeleteRoomLasts(ctx, db.DeleteRoomLastsParams{
+		PortalID: arg.PortalID, RoomKeys: arg.RoomKeys, AccountKeys: arg.AccountKeys,
 	})
 	if err != nil {
-		return fmt.Errorf("clear room years: %w", err)
+		return fmt.Errorf("clear last events of rooms: %w", err)
 	}
-	if err := q.RecountRoomYears(ctx, arg); err != nil {
-		return fmt.Errorf("recount room years: %w", err)
+	if err := q.RecountRoomLasts(ctx, arg); err != nil {
+		return fmt.Errorf("recount last events of rooms: %w", err)
 	}
 	return nil
 }
 
-// recountAccountDays makes rows anew from raw events.
+// recountAccountDays makes rows of account_day anew from raw events, and those of
+// account_last that rest on them.
 func (w *Writer) recountAccountDays(ctx context.Context, q *db.Queries, keys []accountDay) error {
 	if len(keys) == 0 {
 		return nil
@@ -209,27 +211,39 @@ func (w *Writer) recountAccountDays(ctx context.Context, q *db.Queries, keys []a
 	if err := q.RecountAccountDays(ctx, arg); err != nil {
 		return fmt.Errorf("recount account days: %w", err)
 	}
+	return w.recountAccountLasts(ctx, q, arg.AccountKeys)
+}
+
+// recountAccountLasts makes rows anew from account_day.
+func (w *Writer) recountAccountLasts(ctx context.Context, q *db.Queries, accounts []int32) error {
+	arg := db.RecountAccountLastsParams{PortalID: w.Portal.ID, AccountKeys: accounts}
+	if err := q.DeleteAccountLasts(ctx, db.DeleteAccountLastsParams(arg)); err != nil {
+		return fmt.Errorf("clear last events of accounts: %w", err)
+	}
+	if err := q.RecountAccountLasts(ctx, arg); err != nil {
+		return fmt.Errorf("recount last events of accounts: %w", err)
+	}
 	return nil
 }
 
-// shiftEventDays moves the events' numbers from one row to another: counts can
+// shiftEventHours moves the events' numbers from one row to another: counts can
 // be subtracted, unlike first and last times.
-func (w *Writer) shiftEventDays(ctx context.Context, q *db.Queries, changes []change) error {
-	shifts := map[eventDay]int64{}
+func (w *Writer) shiftEventHours(ctx context.Context, q *db.Queries, changes []change) error {
+	shifts := map[eventHour]int32{}
 	for _, c := range changes {
-		shifts[eventDay{dayOf(c.at), c.source, c.class}]--
-		shifts[eventDay{dayOf(c.nowAt()), c.now.source, c.now.class}]++
+		shifts[eventHour{hourOf(c.at), c.source, c.class}]--
+		shifts[eventHour{hourOf(c.nowAt()), c.now.source, c.now.class}]++
 	}
-	maps.DeleteFunc(shifts, func(_ eventDay, n int64) bool { return n == 0 })
-	if err := w.addToEventDays(ctx, q, shifts); err != nil {
+	maps.DeleteFunc(shifts, func(_ eventHour, n int32) bool { return n == 0 })
+	if err := w.addToEventHours(ctx, q, shifts); err != nil {
 		return err
 	}
-	var days []time.Time
+	var hours []time.Time
 	for key := range shifts {
-		days = append(days, dayTime(key.day))
+		hours = append(hours, hourTime(key.hour))
 	}
-	if err := q.DeleteEmptyEventDays(ctx, db.DeleteEmptyEventDaysParams{PortalID: w.Portal.ID, Days: days}); err != nil {
-		return fmt.Errorf("clear event days: %w", err)
+	if err := q.DeleteEmptyEventHours(ctx, db.DeleteEmptyEventHoursParams{PortalID: w.Portal.ID, Hours: hours}); err != nil {
+		return fmt.Errorf("clear event hours: %w", err)
 	}
 	return nil
 }

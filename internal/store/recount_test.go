@@ -609,7 +609,7 @@ func checkBuckets(ctx context.Context, t *rapid.T, p play, reader *store.Reader,
 			keys, want = append(keys, audit.MemberKey{RoomID: room.id, AccountID: one.id}), append(want, facts)
 		}
 	}
-	got, err := reader.BucketFacts(ctx, q.Window, q.Activity, func(audit.Facts) ([]audit.MemberKey, error) { return keys, nil })
+	got, err := reader.BucketFacts(ctx, q.Window, nil, q.Activity, func(audit.Facts) ([]audit.MemberKey, error) { return keys, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

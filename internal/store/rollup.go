@@ -14,7 +14,7 @@ import (
 type tally struct {
 	rooms    map[roomDay]*roomCount
 	accounts map[accountDay]*count
-	days     map[eventDay]int64
+	hours    map[eventHour]int32
 }
 
 // roomCount has the counts of views, edits and manages.
@@ -27,12 +27,12 @@ type count struct {
 }
 
 func newTally() tally {
-	return tally{rooms: map[roomDay]*roomCount{}, accounts: map[accountDay]*count{}, days: map[eventDay]int64{}}
+	return tally{rooms: map[roomDay]*roomCount{}, accounts: map[accountDay]*count{}, hours: map[eventHour]int32{}}
 }
 
 func (t tally) add(e *db.CopyEventsParams) {
 	day, class := dayOf(e.OccurredAt), audit.Class(e.Class)
-	t.days[eventDay{day, attribution.Source(e.RoomSource), class}]++
+	t.hours[eventHour{hourOf(e.OccurredAt), attribution.Source(e.RoomSource), class}]++
 	if class != audit.ClassNobody {
 		entry(t.accounts, accountDay{e.AccountKey, day}).add(e.OccurredAt)
 	}
@@ -76,7 +76,7 @@ func (w *Writer) addToRollups(ctx context.Context, q *db.Queries, t tally) error
 	if err := q.AddToAccountDays(ctx, accounts); err != nil {
 		return fmt.Errorf("add to account days: %w", err)
 	}
-	return w.addToEventDays(ctx, q, t.days)
+	return w.addToEventHours(ctx, q, t.hours)
 }
 
 func (w *Writer) addToRoomDays(ctx context.Context, q *db.Queries, rooms map[roomDay]*roomCount) error {
@@ -105,17 +105,17 @@ func (w *Writer) addToRoomDays(ctx context.Context, q *db.Queries, rooms map[roo
 	return nil
 }
 
-// addToEventDays adds differences, which can be negative.
-func (w *Writer) addToEventDays(ctx context.Context, q *db.Queries, days map[eventDay]int64) error {
-	arg := db.AddToEventDaysParams{PortalID: w.Portal.ID}
-	for key, n := range days {
-		arg.Days = append(arg.Days, dayTime(key.day))
+// addToEventHours adds differences, which can be negative.
+func (w *Writer) addToEventHours(ctx context.Context, q *db.Queries, hours map[eventHour]int32) error {
+	arg := db.AddToEventHoursParams{PortalID: w.Portal.ID}
+	for key, n := range hours {
+		arg.Hours = append(arg.Hours, hourTime(key.hour))
 		arg.RoomSources = append(arg.RoomSources, int16(key.source))
 		arg.Classes = append(arg.Classes, int16(key.class))
 		arg.Events = append(arg.Events, n)
 	}
-	if err := q.AddToEventDays(ctx, arg); err != nil {
-		return fmt.Errorf("add to event days: %w", err)
+	if err := q.AddToEventHours(ctx, arg); err != nil {
+		return fmt.Errorf("add to event hours: %w", err)
 	}
 	return nil
 }

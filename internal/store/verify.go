@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// verifyRooms is how many rooms' years are compared at once.
-	verifyRooms = 500
+	// verifyRooms and verifyAccounts are of how many the last events are compared at once.
+	verifyRooms, verifyAccounts = 500, 5000
 	// verifyWindows is how many complete windows are compared at once.
 	verifyWindows = 500
 )
@@ -25,7 +25,7 @@ const (
 var endOfDays = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
 // verifier compares the warehouse with itself, a chunk in a transaction: days of
-// events, years of rooms, complete windows. Its memory does not grow with the
+// events, rooms, accounts, complete windows. Its memory does not grow with the
 // warehouse, and each chunk sees one state of it, so that a sync may run meanwhile.
 type verifier struct {
 	portal Portal
@@ -56,7 +56,7 @@ func (w *Writer) Repair(ctx context.Context, now time.Time, tell func(day time.T
 }
 
 func (v *verifier) run(ctx context.Context) (audit.Verification, error) {
-	for _, pass := range []func(context.Context) error{v.days, v.years, v.windows} {
+	for _, pass := range []func(context.Context) error{v.days, v.roomLasts, v.accountLasts, v.windows} {
 		if err := pass(ctx); err != nil {
 			return v.found, fmt.Errorf("verify the warehouse: %w", err)
 		}
@@ -84,7 +84,7 @@ func (v *verifier) days(ctx context.Context) error {
 
 func (v *verifier) day(ctx context.Context, q *db.Queries, day, next time.Time) error {
 	for _, part := range []func(ctx context.Context, q *db.Queries, day, next time.Time) error{
-		v.classes, v.roomDays, v.accountDays, v.eventDays,
+		v.classes, v.roomDays, v.accountDays, v.eventHours,
 	} {
 		if err := part(ctx, q, day, next); err != nil {
 			return fmt.Errorf("day %s: %w", day.Format(time.DateOnly), err)
@@ -211,39 +211,74 @@ func (v *verifier) accountDays(ctx context.Context, q *db.Queries, day, next tim
 	return v.writer.recountAccountDays(ctx, q, keys)
 }
 
-func (v *verifier) eventDays(ctx context.Context, q *db.Queries, day, next time.Time) error {
-	counted, err := q.CountWrongEventDays(ctx, db.CountWrongEventDaysParams{PortalID: v.portal.ID, Day: day, Begins: day, Ends: next})
+func (v *verifier) eventHours(ctx context.Context, q *db.Queries, day, next time.Time) error {
+	counted, err := q.CountWrongEventHours(ctx, db.CountWrongEventHoursParams{PortalID: v.portal.ID, Begins: day, Ends: next})
 	if err != nil {
-		return fmt.Errorf("compare event_day: %w", err)
+		return fmt.Errorf("compare event_hour: %w", err)
 	}
 	v.found.Events += counted.Events
-	v.found.Add(audit.PartEventDays, counted.Wrong, day, v.writer != nil)
+	v.found.Add(audit.PartEventHours, counted.Wrong, day, v.writer != nil)
 	if counted.Wrong == 0 || v.writer == nil {
 		return nil
 	}
-	if err := q.DeleteEventDays(ctx, db.DeleteEventDaysParams{PortalID: v.portal.ID, Day: day}); err != nil {
-		return fmt.Errorf("clear event days: %w", err)
+	if err := q.DeleteEventHours(ctx, db.DeleteEventHoursParams{PortalID: v.portal.ID, Begins: day, Ends: next}); err != nil {
+		return fmt.Errorf("clear event hours: %w", err)
 	}
-	if err := q.RecountEventDays(ctx, db.RecountEventDaysParams{PortalID: v.portal.ID, Day: day, Begins: day, Ends: next}); err != nil {
-		return fmt.Errorf("recount event days: %w", err)
+	if err := q.RecountEventHours(ctx, db.RecountEventHoursParams{PortalID: v.portal.ID, Begins: day, Ends: next}); err != nil {
+		return fmt.Errorf("recount event hours: %w", err)
 	}
 	return nil
 }
 
-func (v *verifier) years(ctx context.Context) error {
-	first, done := int32(math.MinInt32), false
-	for !done {
+func (v *verifier) roomLasts(ctx context.Context) error {
+	return v.ranges(ctx, verifyRooms, (*db.Queries).GetLastRoomKey, func(ctx context.Context, q *db.Queries, first, last int32) error {
+		wrong, err := q.ListWrongRoomLasts(ctx, db.ListWrongRoomLastsParams{PortalID: v.portal.ID, FirstRoom: first, LastRoom: last})
+		if err != nil {
+			return fmt.Errorf("compare room_last of rooms %d to %d: %w", first, last, err)
+		}
+		v.add(audit.PartRoomLasts, len(wrong), time.Time{})
+		if len(wrong) == 0 || v.writer == nil {
+			return nil
+		}
+		keys := make([]roomLast, len(wrong))
+		for i, row := range wrong {
+			keys[i] = roomLast{row.RoomKey, row.AccountKey}
+		}
+		return v.writer.recountRoomLasts(ctx, q, keys)
+	})
+}
+
+func (v *verifier) accountLasts(ctx context.Context) error {
+	return v.ranges(ctx, verifyAccounts, (*db.Queries).GetLastAccountKey, func(ctx context.Context, q *db.Queries, first, last int32) error {
+		wrong, err := q.ListWrongAccountLasts(ctx, db.ListWrongAccountLastsParams{PortalID: v.portal.ID, FirstAccount: first, LastAccount: last})
+		if err != nil {
+			return fmt.Errorf("compare account_last of accounts %d to %d: %w", first, last, err)
+		}
+		v.add(audit.PartAccountLasts, len(wrong), time.Time{})
+		if len(wrong) == 0 || v.writer == nil {
+			return nil
+		}
+		return v.writer.recountAccountLasts(ctx, q, wrong)
+	})
+}
+
+// ranges calls compare for all keys, so many at a time and in a transaction each.
+func (v *verifier) ranges(
+	ctx context.Context, size int32, lastKey func(*db.Queries, context.Context, int32) (int32, error),
+	compare func(ctx context.Context, q *db.Queries, first, last int32) error,
+) error {
+	for first, done := int32(math.MinInt32), false; !done; {
 		err := v.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-			last, err := q.GetLastRoomKey(ctx, v.portal.ID)
+			last, err := lastKey(q, ctx, v.portal.ID)
 			if err != nil {
-				return fmt.Errorf("count rooms: %w", err)
+				return fmt.Errorf("count keys: %w", err)
 			}
-			end := max(first, 0) + verifyRooms
-			if done = end > last; done { // rows of rooms that are not there, too
+			end := max(first, 0) + size
+			if done = end > last; done { // rows of what is not there, too
 				end = math.MaxInt32
 			}
-			if err := v.roomYears(ctx, q, first, end); err != nil {
-				return fmt.Errorf("rooms %d to %d: %w", first, end, err)
+			if err := compare(ctx, q, first, end); err != nil {
+				return err
 			}
 			first = end + 1
 			return nil
@@ -253,22 +288,6 @@ func (v *verifier) years(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (v *verifier) roomYears(ctx context.Context, q *db.Queries, first, last int32) error {
-	wrong, err := q.ListWrongRoomYears(ctx, db.ListWrongRoomYearsParams{PortalID: v.portal.ID, FirstRoom: first, LastRoom: last})
-	if err != nil {
-		return fmt.Errorf("compare room_year: %w", err)
-	}
-	keys := make([]roomYear, len(wrong))
-	for i, row := range wrong {
-		keys[i] = roomYear{row.RoomKey, row.AccountKey, row.Year}
-		v.add(audit.PartRoomYears, 1, time.Date(int(row.Year), 1, 1, 0, 0, 0, 0, time.UTC))
-	}
-	if len(wrong) == 0 || v.writer == nil {
-		return nil
-	}
-	return v.writer.recountRoomYears(ctx, q, keys)
 }
 
 func (v *verifier) windows(ctx context.Context) error {

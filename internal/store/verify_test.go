@@ -16,9 +16,10 @@ import (
 const dump = `
 	SELECT string_agg(line, E'\n' ORDER BY line) FROM (
 		SELECT 'room_day ' || d::text AS line FROM room_day AS d
-		UNION ALL SELECT 'room_year ' || d::text FROM room_year AS d
+		UNION ALL SELECT 'room_last ' || d::text FROM room_last AS d
 		UNION ALL SELECT 'account_day ' || d::text FROM account_day AS d
-		UNION ALL SELECT 'event_day ' || d::text FROM event_day AS d
+		UNION ALL SELECT 'account_last ' || d::text FROM account_last AS d
+		UNION ALL SELECT 'event_hour ' || d::text FROM event_hour AS d
 		UNION ALL SELECT 'class ' || event_id || ' ' || class FROM audit_event
 	) AS lines`
 
@@ -61,13 +62,16 @@ func TestVerify(t *testing.T) {
 		{"account's day too many", "INSERT INTO account_day (portal_id, account_key, day, events, last_at) VALUES (1, 99999, '2026-11-01', 1, '2026-11-01')", audit.PartAccountDays},
 		{"account's count", "UPDATE account_day SET events = 1000 WHERE day = " + day, audit.PartAccountDays},
 		{"account's last time", "UPDATE account_day SET last_at = last_at + INTERVAL '1 hour' WHERE day = " + day, audit.PartAccountDays},
-		{"events' day gone", "DELETE FROM event_day WHERE day = " + day, audit.PartEventDays},
-		{"events' day too many", "INSERT INTO event_day (portal_id, day, room_source, class, events) VALUES (1, '2009-01-01', 0, 0, 0)", audit.PartEventDays},
-		{"events' count", "UPDATE event_day SET events = -events", audit.PartEventDays},
-		{"year gone", "DELETE FROM room_year WHERE room_key = (SELECT min(room_key) FROM room_year)", audit.PartRoomYears},
-		{"year too many", "INSERT INTO room_year (portal_id, year, room_key, account_key, view_days) VALUES (1, 2026, 2000000000, 1, B'1'::bit(366))", audit.PartRoomYears},
-		{"bit too many", "UPDATE room_year SET edit_days = set_bit(edit_days, 365, 1)", audit.PartRoomYears},
-		{"bit gone", "UPDATE room_year SET edit_days = NULL", audit.PartRoomYears},
+		{"events' hours gone", "DELETE FROM event_hour WHERE hour::date = " + day, audit.PartEventHours},
+		{"events' hour too many", "INSERT INTO event_hour (portal_id, hour, room_source, class, events) VALUES (1, '2009-01-01', 0, 0, 0)", audit.PartEventHours},
+		{"events' count", "UPDATE event_hour SET events = -events", audit.PartEventHours},
+		{"last events of a room gone", "DELETE FROM room_last WHERE room_key = (SELECT min(room_key) FROM room_last)", audit.PartRoomLasts},
+		{"last events of no room", "INSERT INTO room_last (portal_id, room_key, account_key, view_last_at) VALUES (1, 2000000000, 1, '2026-11-01')", audit.PartRoomLasts},
+		{"last edits too early", "UPDATE room_last SET edit_last_at = edit_last_at - INTERVAL '1 second'", audit.PartRoomLasts},
+		{"last views gone", "UPDATE room_last SET view_last_at = NULL", audit.PartRoomLasts},
+		{"account's last event gone", "DELETE FROM account_last WHERE account_key = (SELECT min(account_key) FROM account_last)", audit.PartAccountLasts},
+		{"last event of no account", "INSERT INTO account_last (portal_id, account_key, last_at) VALUES (1, 2000000000, '2026-11-01')", audit.PartAccountLasts},
+		{"account's last event too late", "UPDATE account_last SET last_at = last_at + INTERVAL '1 second'", audit.PartAccountLasts},
 		// What a release that changes the table of actions leaves behind.
 		{"older rules", "UPDATE audit_event SET class = 1 WHERE class = 2 AND event_id % 3 = 0", audit.PartClasses},
 		{"older rules that counted nobody", "UPDATE audit_event SET class = -1 WHERE class >= 0 AND event_id % 50 = 0", audit.PartClasses},
@@ -132,7 +136,7 @@ func TestVerifyRows(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "DELETE FROM audit_event WHERE occurred_at = $1", lost)
 	must(t, err)
 	v := repair(t, st, portals[0])
-	for _, part := range []audit.Part{audit.PartWindows, audit.PartEventDays, audit.PartAccountDays} {
+	for _, part := range []audit.Part{audit.PartWindows, audit.PartEventHours, audit.PartAccountDays} {
 		if !finds(v, part, true) {
 			t.Errorf("%s: found %+v", part, v.Findings)
 		}
