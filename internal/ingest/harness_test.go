@@ -215,7 +215,7 @@ var rollups = map[string]string{
 		SELECT portal_id, account_key, max(occurred_at) AS last_at
 		FROM audit_event WHERE class >= 0 GROUP BY 1, 2`,
 	"event_hour": `
-		SELECT portal_id, date_trunc('hour', occurred_at) AS hour, room_source, class, count(*)::integer AS events
+		SELECT portal_id, date_bin('1 hour', occurred_at, 'epoch') AS hour, room_source, class, count(*)::integer AS events
 		FROM audit_event GROUP BY 1, 2, 3, 4`,
 }
 
