@@ -299,28 +299,10 @@ WITH spans AS (
     FROM room_member AS m
     WHERE m.portal_id = $1 AND m.room_key = $2 AND m.account_key = $3
     UNION ALL
-    SELECT
-        pg.group_id, pg.name, greatest(g.valid_from, p.valid_from), least(g.valid_to, p.valid_to),
-        CASE WHEN '-infinity' IN (g.joined_at, p.valid_from) THEN '-infinity' ELSE greatest(g.joined_at, p.valid_from) END,
-        greatest(g.joined_after, p.joined_after), g.access, false
-    FROM room_group AS g
+    SELECT pg.group_id, pg.name, g.valid_from, g.valid_to, g.joined_at, g.joined_after, g.access, false
+    FROM room_group_member AS g
     INNER JOIN people_group AS pg ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key
-    INNER JOIN group_member AS p
-        ON p.portal_id = g.portal_id AND p.group_key = g.group_key AND p.account_key = $3
-        AND p.valid_from < g.valid_to AND p.valid_to > g.valid_from
-    WHERE g.portal_id = $1 AND g.room_key = $2
-    UNION ALL
-    SELECT
-        pg.group_id, pg.name, greatest(g.valid_from, a.registered_at), g.valid_to,
-        CASE WHEN g.joined_at = '-infinity' THEN '-infinity' ELSE greatest(g.joined_at, a.registered_at) END,
-        greatest(g.joined_after, a.registered_at), g.access, false
-    FROM room_group AS g
-    INNER JOIN people_group AS pg
-        ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key AND pg.group_id = $4::text
-    INNER JOIN account AS a
-        ON a.portal_id = g.portal_id AND a.account_key = $3 AND a.status = 1 AND NOT a.is_guest
-        AND coalesce(a.registered_at, '-infinity') < g.valid_to
-    WHERE g.portal_id = $1 AND g.room_key = $2
+    WHERE g.portal_id = $1 AND g.room_key = $2 AND g.account_key = $3
 )
 SELECT
     s.group_id, s.group_name, s.access, s.is_owner,
@@ -336,7 +318,6 @@ type ListMembershipSpansParams struct {
 	PortalID   int32
 	RoomKey    int32
 	AccountKey int32
-	Everyone   string
 }
 
 type ListMembershipSpansRow struct {
@@ -350,16 +331,10 @@ type ListMembershipSpansRow struct {
 	JoinedAfter time.Time
 }
 
-// When an account held which right in a room: its own, that of a group while
-// the account was in it, and that of Everyone. group_id is empty for a right of
-// its own. joined_at and joined_after are as in ListMemberActivity.
+// When an account held which right in a room: its own, and those of groups while
+// the account was in them. group_id is empty for a right of its own. joined_at and joined_after are as in ListMemberActivity.
 func (q *Queries) ListMembershipSpans(ctx context.Context, arg ListMembershipSpansParams) ([]ListMembershipSpansRow, error) {
-	rows, err := q.db.Query(ctx, listMembershipSpans,
-		arg.PortalID,
-		arg.RoomKey,
-		arg.AccountKey,
-		arg.Everyone,
-	)
+	rows, err := q.db.Query(ctx, listMembershipSpans, arg.PortalID, arg.RoomKey, arg.AccountKey)
 	if err != nil {
 		return nil, err
 	}

@@ -106,8 +106,8 @@ WITH acts AS (
         least(d.view_first_at, d.edit_first_at, d.manage_first_at) AS first_at,
         greatest(d.view_last_at, d.edit_last_at, d.manage_last_at) AS last_at
     FROM room_day AS d
-    WHERE d.portal_id = $1 AND d.day >= $4::date AND d.day < $5::date
-        AND (cardinality($6::integer[]) = 0 OR d.room_key = ANY($6::integer[]))
+    WHERE d.portal_id = $1 AND d.day >= $3::date AND d.day < $4::date
+        AND (cardinality($5::integer[]) = 0 OR d.room_key = ANY($5::integer[]))
     UNION ALL
     SELECT
         e.room_key, e.account_key, (e.occurred_at AT TIME ZONE 'UTC')::date,
@@ -116,12 +116,12 @@ WITH acts AS (
     FROM audit_event AS e
     WHERE e.portal_id = $1
         AND (
-            e.occurred_at >= $7 AND e.occurred_at < $8
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $7::timestamptz, 'epoch') AND $8
-            OR e.occurred_at >= $9 AND e.occurred_at < $10
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $9::timestamptz, 'epoch') AND $10
+            e.occurred_at >= $6 AND e.occurred_at < $7
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $6::timestamptz, 'epoch') AND $7
+            OR e.occurred_at >= $8 AND e.occurred_at < $9
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $8::timestamptz, 'epoch') AND $9
         )
-        AND (CASE WHEN cardinality($6::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY($6::integer[]) END)
+        AND (CASE WHEN cardinality($5::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY($5::integer[]) END)
         AND e.class > 0
 )
 SELECT
@@ -133,16 +133,8 @@ SELECT
                 AND m.valid_from <= $2 AND m.valid_to > $2
         )
         OR EXISTS (
-            SELECT FROM room_group AS g
-            INNER JOIN group_member AS p ON p.portal_id = g.portal_id AND p.group_key = g.group_key
-            WHERE g.portal_id = $1 AND g.room_key = r.room_key AND p.account_key = a.account_key
-                AND g.valid_from <= $2 AND g.valid_to > $2
-                AND p.valid_from <= $2 AND p.valid_to > $2
-        )
-        OR a.status = 1 AND NOT a.is_guest AND coalesce(a.registered_at, '-infinity') <= $2 AND EXISTS (
-            SELECT FROM room_group AS g
-            INNER JOIN people_group AS pg ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key
-            WHERE g.portal_id = $1 AND g.room_key = r.room_key AND pg.group_id = $3::text
+            SELECT FROM room_group_member AS g
+            WHERE g.portal_id = $1 AND g.room_key = r.room_key AND g.account_key = a.account_key
                 AND g.valid_from <= $2 AND g.valid_to > $2
         )
     )::boolean AS is_member,
@@ -155,14 +147,13 @@ SELECT
 FROM acts AS x
 INNER JOIN room AS r ON r.portal_id = $1 AND r.room_key = x.room_key AND NOT r.is_unresolved
 INNER JOIN account AS a ON a.portal_id = $1 AND a.account_key = x.account_key
-GROUP BY r.room_key, r.room_id, r.title, a.account_key, a.account_id, a.name, a.status, a.is_guest, a.registered_at
+GROUP BY r.room_key, r.room_id, r.title, a.account_key, a.account_id, a.name
 ORDER BY r.room_id COLLATE "C", a.account_id COLLATE "C"
 `
 
 type ListActivityParams struct {
 	PortalID  int32
 	Until     time.Time
-	Everyone  string
 	FirstDay  time.Time
 	LastDay   time.Time
 	RoomKeys  []int32
@@ -192,7 +183,6 @@ func (q *Queries) ListActivity(ctx context.Context, arg ListActivityParams) ([]L
 	rows, err := q.db.Query(ctx, listActivity,
 		arg.PortalID,
 		arg.Until,
-		arg.Everyone,
 		arg.FirstDay,
 		arg.LastDay,
 		arg.RoomKeys,
@@ -306,37 +296,15 @@ WITH via_groups AS (
         min(g.joined_at) AS joined_at,
         min(g.joined_after) AS joined_after,
         min(array_position(ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[], g.access)) AS rank
-    FROM (
-        SELECT
-            r.room_key, p.account_key, r.access,
-            CASE WHEN '-infinity' IN (r.joined_at, p.valid_from) THEN '-infinity' ELSE greatest(r.joined_at, p.valid_from) END AS joined_at,
-            greatest(r.joined_after, p.joined_after) AS joined_after
-        FROM room_group AS r
-        INNER JOIN group_member AS p
-            ON p.portal_id = r.portal_id AND p.group_key = r.group_key
-            AND p.valid_from <= $4 AND p.valid_to > $4
-        WHERE r.portal_id = $5 AND r.valid_from <= $4 AND r.valid_to > $4
-            AND (cardinality($6::integer[]) = 0 OR r.room_key = ANY($6::integer[]))
-        UNION ALL
-        SELECT
-            r.room_key, a.account_key, r.access,
-            CASE WHEN r.joined_at = '-infinity' THEN '-infinity' ELSE greatest(r.joined_at, a.registered_at) END,
-            greatest(r.joined_after, a.registered_at)
-        FROM room_group AS r
-        INNER JOIN people_group AS pg
-            ON pg.portal_id = r.portal_id AND pg.group_key = r.group_key AND pg.group_id = $7::text
-        INNER JOIN account AS a
-            ON a.portal_id = r.portal_id AND a.status = 1 AND NOT a.is_guest
-            AND coalesce(a.registered_at, '-infinity') <= $4
-        WHERE r.portal_id = $5 AND r.valid_from <= $4 AND r.valid_to > $4
-            AND (cardinality($6::integer[]) = 0 OR r.room_key = ANY($6::integer[]))
-    ) AS g
+    FROM room_group_member AS g
+    WHERE g.portal_id = $4 AND g.valid_from <= $5 AND g.valid_to > $5
+        AND (cardinality($6::integer[]) = 0 OR g.room_key = ANY($6::integer[]))
     GROUP BY g.room_key, g.account_key
 ),
 own AS (
     SELECT m.room_key, m.account_key, m.access, m.is_owner, m.joined_at, m.joined_after
     FROM room_member AS m
-    WHERE m.portal_id = $5 AND m.valid_from <= $4 AND m.valid_to > $4
+    WHERE m.portal_id = $4 AND m.valid_from <= $5 AND m.valid_to > $5
         AND (cardinality($6::integer[]) = 0 OR m.room_key = ANY($6::integer[]))
 ),
 members AS (
@@ -351,34 +319,34 @@ members AS (
     FULL JOIN via_groups AS g ON g.room_key = o.room_key AND g.account_key = o.account_key
 ),
 lasts AS (
-    SELECT l.room_key, l.account_key, CASE WHEN newest.last_at < $4 THEN newest.last_at ELSE before.last_at END AS last_at
+    SELECT l.room_key, l.account_key, CASE WHEN newest.last_at < $5 THEN newest.last_at ELSE before.last_at END AS last_at
     FROM room_last AS l
     CROSS JOIN LATERAL (
         SELECT greatest(
-            CASE WHEN $8::boolean THEN l.view_last_at END,
-            CASE WHEN $9::boolean THEN l.edit_last_at END,
-            CASE WHEN $10::boolean THEN l.manage_last_at END
+            CASE WHEN $7::boolean THEN l.view_last_at END,
+            CASE WHEN $8::boolean THEN l.edit_last_at END,
+            CASE WHEN $9::boolean THEN l.manage_last_at END
         ) AS last_at
     ) AS newest
     LEFT JOIN LATERAL (
         -- Of the day of until the first event will do where the last one is too late.
         SELECT greatest(
-            CASE WHEN $8::boolean AND d.view_first_at < $4 THEN CASE WHEN d.view_last_at < $4 THEN d.view_last_at ELSE d.view_first_at END END,
-            CASE WHEN $9::boolean AND d.edit_first_at < $4 THEN CASE WHEN d.edit_last_at < $4 THEN d.edit_last_at ELSE d.edit_first_at END END,
-            CASE WHEN $10::boolean AND d.manage_first_at < $4 THEN CASE WHEN d.manage_last_at < $4 THEN d.manage_last_at ELSE d.manage_first_at END END
+            CASE WHEN $7::boolean AND d.view_first_at < $5 THEN CASE WHEN d.view_last_at < $5 THEN d.view_last_at ELSE d.view_first_at END END,
+            CASE WHEN $8::boolean AND d.edit_first_at < $5 THEN CASE WHEN d.edit_last_at < $5 THEN d.edit_last_at ELSE d.edit_first_at END END,
+            CASE WHEN $9::boolean AND d.manage_first_at < $5 THEN CASE WHEN d.manage_last_at < $5 THEN d.manage_last_at ELSE d.manage_first_at END END
         ) AS last_at
         FROM room_day AS d
-        WHERE newest.last_at >= $4
-            AND d.portal_id = $5 AND d.room_key = l.room_key AND d.account_key = l.account_key AND d.day <= $11::date
+        WHERE newest.last_at >= $5
+            AND d.portal_id = $4 AND d.room_key = l.room_key AND d.account_key = l.account_key AND d.day <= $10::date
             AND (
-                $8::boolean AND d.view_first_at < $4
-                OR $9::boolean AND d.edit_first_at < $4
-                OR $10::boolean AND d.manage_first_at < $4
+                $7::boolean AND d.view_first_at < $5
+                OR $8::boolean AND d.edit_first_at < $5
+                OR $9::boolean AND d.manage_first_at < $5
             )
         ORDER BY d.day DESC
         LIMIT 1
     ) AS before ON true
-    WHERE l.portal_id = $5
+    WHERE l.portal_id = $4
         AND (cardinality($6::integer[]) = 0 OR l.room_key = ANY($6::integer[]))
 ),
 counted AS (
@@ -386,28 +354,28 @@ counted AS (
     FROM (
         SELECT
             d.room_key, d.account_key,
-            CASE WHEN $8::boolean THEN coalesce(d.views, 0) ELSE 0 END
-            + CASE WHEN $9::boolean THEN coalesce(d.edits, 0) ELSE 0 END
-            + CASE WHEN $10::boolean THEN coalesce(d.manages, 0) ELSE 0 END AS events,
+            CASE WHEN $7::boolean THEN coalesce(d.views, 0) ELSE 0 END
+            + CASE WHEN $8::boolean THEN coalesce(d.edits, 0) ELSE 0 END
+            + CASE WHEN $9::boolean THEN coalesce(d.manages, 0) ELSE 0 END AS events,
             greatest(
-                CASE WHEN $8::boolean THEN d.view_last_at END,
-                CASE WHEN $9::boolean THEN d.edit_last_at END,
-                CASE WHEN $10::boolean THEN d.manage_last_at END
+                CASE WHEN $7::boolean THEN d.view_last_at END,
+                CASE WHEN $8::boolean THEN d.edit_last_at END,
+                CASE WHEN $9::boolean THEN d.manage_last_at END
             ) AS last_at
         FROM room_day AS d
-        WHERE $1::boolean AND d.portal_id = $5 AND d.day >= $12::date AND d.day < $13::date
+        WHERE $1::boolean AND d.portal_id = $4 AND d.day >= $11::date AND d.day < $12::date
             AND (cardinality($6::integer[]) = 0 OR d.room_key = ANY($6::integer[]))
         UNION ALL
         SELECT e.room_key, e.account_key, 1, e.occurred_at
         FROM audit_event AS e
-        WHERE $1::boolean AND e.portal_id = $5
+        WHERE $1::boolean AND e.portal_id = $4
             AND (
-                e.occurred_at >= $14 AND e.occurred_at < $15
-                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $14::timestamptz, 'epoch') AND $15
-                OR e.occurred_at >= $16 AND e.occurred_at < $17
-                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $16::timestamptz, 'epoch') AND $17
+                e.occurred_at >= $13 AND e.occurred_at < $14
+                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $13::timestamptz, 'epoch') AND $14
+                OR e.occurred_at >= $15 AND e.occurred_at < $16
+                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $15::timestamptz, 'epoch') AND $16
             )
-            AND e.class = ANY($18::smallint[])
+            AND e.class = ANY($17::smallint[])
             AND (CASE WHEN cardinality($6::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY($6::integer[]) END)
     ) AS x
     GROUP BY x.room_key, x.account_key
@@ -416,16 +384,16 @@ counted AS (
 today AS (
     SELECT e.room_key, e.account_key, max(e.occurred_at) AS last_at
     FROM audit_event AS e
-    WHERE $19::boolean AND e.portal_id = $5
-        AND e.occurred_at >= $20 AND e.occurred_at < $4
-        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $20::timestamptz, 'epoch') AND $4
-        AND e.class = ANY($18::smallint[])
+    WHERE $18::boolean AND e.portal_id = $4
+        AND e.occurred_at >= $19 AND e.occurred_at < $5
+        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $19::timestamptz, 'epoch') AND $5
+        AND e.class = ANY($17::smallint[])
     GROUP BY e.room_key, e.account_key
 ),
 titles AS (
-    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = $5 AND NOT r.is_unresolved
+    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = $4 AND NOT r.is_unresolved
     UNION
-    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $5
+    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $4
 ),
 doubtful AS (
     SELECT t.room_key, c.account_key, sum(c.events)::bigint AS events
@@ -434,7 +402,7 @@ doubtful AS (
         UNION ALL
         SELECT s.room_key, s.account_key, 1 FROM lasts AS s WHERE NOT $1::boolean AND s.last_at >= $2::timestamptz
     ) AS c
-    INNER JOIN room AS u ON u.portal_id = $5 AND u.room_key = c.room_key AND u.is_unresolved
+    INNER JOIN room AS u ON u.portal_id = $4 AND u.room_key = c.room_key AND u.is_unresolved
     INNER JOIN titles AS t ON t.title = u.room_id
     GROUP BY t.room_key, c.account_key
 )
@@ -457,10 +425,9 @@ type ListMemberActivityParams struct {
 	Exact       bool
 	Since       time.Time
 	OnlyAccount int32
-	Until       time.Time
 	PortalID    int32
+	Until       interface{}
 	RoomKeys    []int32
-	Everyone    string
 	Views       bool
 	Edits       bool
 	Manages     bool
@@ -494,10 +461,9 @@ type ListMemberActivityRow struct {
 // Times that are not known come as year 1, the zero time of Go: sqlc takes
 // every expression for not null. An empty list of keys stands for all.
 // One row per room and member as of until, with what the member did there in
-// the window and when last before its end. Members come from the room's own
-// list, from groups, and from the group Everyone, which stands for all active
-// accounts but guests; a person's own right beats that of groups, and the
-// highest of the groups counts.
+// the window and when last before its end. Members have a right of their own or
+// come through groups; their own right beats that of groups, and the highest of
+// the groups counts.
 // Without exact, events is 1 for those who were active in the window, of whom
 // last_active_at may be too early; the others have 0 and the very time. room_last knows that
 // of all who were not active after until, and one row of room_day of each who was, whatever the
@@ -508,10 +474,9 @@ func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivity
 		arg.Exact,
 		arg.Since,
 		arg.OnlyAccount,
-		arg.Until,
 		arg.PortalID,
+		arg.Until,
 		arg.RoomKeys,
-		arg.Everyone,
 		arg.Views,
 		arg.Edits,
 		arg.Manages,

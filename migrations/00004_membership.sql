@@ -117,7 +117,45 @@ COMMENT ON COLUMN membership_change.actor_id IS 'Account id of who did it';
 COMMENT ON COLUMN membership_change.account_id IS 'Account id of whom it concerns; null if it concerns a group, or if the log does not have the event';
 COMMENT ON COLUMN membership_change.group_id IS 'Id of the group it concerns; null if it concerns a person';
 
+CREATE VIEW room_group_member AS
+SELECT
+    g.portal_id, g.room_key, p.account_key, g.group_key, g.access,
+    greatest(g.valid_from, p.valid_from) AS valid_from,
+    least(g.valid_to, p.valid_to) AS valid_to,
+    CASE WHEN '-infinity' IN (g.joined_at, p.valid_from) THEN '-infinity' ELSE greatest(g.joined_at, p.valid_from) END AS joined_at,
+    greatest(g.joined_after, p.joined_after) AS joined_after
+FROM room_group AS g
+INNER JOIN group_member AS p
+    ON p.portal_id = g.portal_id AND p.group_key = g.group_key
+    AND p.valid_from < g.valid_to AND p.valid_to > g.valid_from
+UNION ALL
+-- The system group Everyone: all active accounts but guests.
+SELECT
+    g.portal_id, g.room_key, a.account_key, g.group_key, g.access,
+    greatest(g.valid_from, a.registered_at),
+    g.valid_to,
+    CASE WHEN g.joined_at = '-infinity' THEN '-infinity' ELSE greatest(g.joined_at, a.registered_at) END,
+    greatest(g.joined_after, a.registered_at)
+FROM room_group AS g
+INNER JOIN people_group AS pg
+    ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key AND pg.group_id = 'c5cc67d1-c3e8-43c0-a3ad-3928ae3e5b5e'
+INNER JOIN account AS a
+    ON a.portal_id = g.portal_id AND a.status = 1 AND NOT a.is_guest
+    AND coalesce(a.registered_at, '-infinity') < g.valid_to;
+
+COMMENT ON VIEW room_group_member IS 'People with a right in a room through a group, over time: a row for each group';
+COMMENT ON COLUMN room_group_member.portal_id IS 'Portal of the room';
+COMMENT ON COLUMN room_group_member.room_key IS 'Room';
+COMMENT ON COLUMN room_group_member.account_key IS 'Member';
+COMMENT ON COLUMN room_group_member.group_key IS 'Group that has the right; the system group Everyone stands for all accounts that are active by now and no guests';
+COMMENT ON COLUMN room_group_member.access IS 'DocSpace''s number of the right, as in room_member';
+COMMENT ON COLUMN room_group_member.valid_from IS 'As in room_member';
+COMMENT ON COLUMN room_group_member.valid_to IS 'As in room_member';
+COMMENT ON COLUMN room_group_member.joined_at IS 'As in room_member, of the membership through this group';
+COMMENT ON COLUMN room_group_member.joined_after IS 'As in room_member, of the membership through this group';
+
 -- +goose Down
+DROP VIEW room_group_member;
 DROP TABLE membership_change;
 DROP TABLE member_sighting;
 DROP TABLE group_member;

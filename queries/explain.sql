@@ -13,37 +13,18 @@ WHERE portal_id = @portal_id AND (account_id = @name::text OR lower(email) = low
 ORDER BY (account_id = @name::text) DESC, account_id COLLATE "C";
 
 -- name: ListMembershipSpans :many
--- When an account held which right in a room: its own, that of a group while
--- the account was in it, and that of Everyone. group_id is empty for a right of
--- its own. joined_at and joined_after are as in ListMemberActivity.
+-- When an account held which right in a room: its own, and those of groups while
+-- the account was in them. group_id is empty for a right of its own. joined_at and joined_after are as in ListMemberActivity.
 WITH spans AS (
     SELECT
         ''::text AS group_id, ''::text AS group_name, m.valid_from, m.valid_to, m.joined_at, m.joined_after, m.access, m.is_owner
     FROM room_member AS m
     WHERE m.portal_id = @portal_id AND m.room_key = @room_key AND m.account_key = @account_key
     UNION ALL
-    SELECT
-        pg.group_id, pg.name, greatest(g.valid_from, p.valid_from), least(g.valid_to, p.valid_to),
-        CASE WHEN '-infinity' IN (g.joined_at, p.valid_from) THEN '-infinity' ELSE greatest(g.joined_at, p.valid_from) END,
-        greatest(g.joined_after, p.joined_after), g.access, false
-    FROM room_group AS g
+    SELECT pg.group_id, pg.name, g.valid_from, g.valid_to, g.joined_at, g.joined_after, g.access, false
+    FROM room_group_member AS g
     INNER JOIN people_group AS pg ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key
-    INNER JOIN group_member AS p
-        ON p.portal_id = g.portal_id AND p.group_key = g.group_key AND p.account_key = @account_key
-        AND p.valid_from < g.valid_to AND p.valid_to > g.valid_from
-    WHERE g.portal_id = @portal_id AND g.room_key = @room_key
-    UNION ALL
-    SELECT
-        pg.group_id, pg.name, greatest(g.valid_from, a.registered_at), g.valid_to,
-        CASE WHEN g.joined_at = '-infinity' THEN '-infinity' ELSE greatest(g.joined_at, a.registered_at) END,
-        greatest(g.joined_after, a.registered_at), g.access, false
-    FROM room_group AS g
-    INNER JOIN people_group AS pg
-        ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key AND pg.group_id = @everyone::text
-    INNER JOIN account AS a
-        ON a.portal_id = g.portal_id AND a.account_key = @account_key AND a.status = 1 AND NOT a.is_guest
-        AND coalesce(a.registered_at, '-infinity') < g.valid_to
-    WHERE g.portal_id = @portal_id AND g.room_key = @room_key
+    WHERE g.portal_id = @portal_id AND g.room_key = @room_key AND g.account_key = @account_key
 )
 SELECT
     s.group_id, s.group_name, s.access, s.is_owner,

@@ -6,10 +6,9 @@
 
 -- name: ListMemberActivity :many
 -- One row per room and member as of until, with what the member did there in
--- the window and when last before its end. Members come from the room's own
--- list, from groups, and from the group Everyone, which stands for all active
--- accounts but guests; a person's own right beats that of groups, and the
--- highest of the groups counts.
+-- the window and when last before its end. Members have a right of their own or
+-- come through groups; their own right beats that of groups, and the highest of
+-- the groups counts.
 -- Without exact, events is 1 for those who were active in the window, of whom
 -- last_active_at may be too early; the others have 0 and the very time. room_last knows that
 -- of all who were not active after until, and one row of room_day of each who was, whatever the
@@ -21,31 +20,9 @@ WITH via_groups AS (
         min(g.joined_at) AS joined_at,
         min(g.joined_after) AS joined_after,
         min(array_position(ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[], g.access)) AS rank
-    FROM (
-        SELECT
-            r.room_key, p.account_key, r.access,
-            CASE WHEN '-infinity' IN (r.joined_at, p.valid_from) THEN '-infinity' ELSE greatest(r.joined_at, p.valid_from) END AS joined_at,
-            greatest(r.joined_after, p.joined_after) AS joined_after
-        FROM room_group AS r
-        INNER JOIN group_member AS p
-            ON p.portal_id = r.portal_id AND p.group_key = r.group_key
-            AND p.valid_from <= @until AND p.valid_to > @until
-        WHERE r.portal_id = @portal_id AND r.valid_from <= @until AND r.valid_to > @until
-            AND (cardinality(@room_keys::integer[]) = 0 OR r.room_key = ANY(@room_keys::integer[]))
-        UNION ALL
-        SELECT
-            r.room_key, a.account_key, r.access,
-            CASE WHEN r.joined_at = '-infinity' THEN '-infinity' ELSE greatest(r.joined_at, a.registered_at) END,
-            greatest(r.joined_after, a.registered_at)
-        FROM room_group AS r
-        INNER JOIN people_group AS pg
-            ON pg.portal_id = r.portal_id AND pg.group_key = r.group_key AND pg.group_id = @everyone::text
-        INNER JOIN account AS a
-            ON a.portal_id = r.portal_id AND a.status = 1 AND NOT a.is_guest
-            AND coalesce(a.registered_at, '-infinity') <= @until
-        WHERE r.portal_id = @portal_id AND r.valid_from <= @until AND r.valid_to > @until
-            AND (cardinality(@room_keys::integer[]) = 0 OR r.room_key = ANY(@room_keys::integer[]))
-    ) AS g
+    FROM room_group_member AS g
+    WHERE g.portal_id = @portal_id AND g.valid_from <= @until AND g.valid_to > @until
+        AND (cardinality(@room_keys::integer[]) = 0 OR g.room_key = ANY(@room_keys::integer[]))
     GROUP BY g.room_key, g.account_key
 ),
 own AS (
@@ -237,16 +214,8 @@ SELECT
                 AND m.valid_from <= @until AND m.valid_to > @until
         )
         OR EXISTS (
-            SELECT FROM room_group AS g
-            INNER JOIN group_member AS p ON p.portal_id = g.portal_id AND p.group_key = g.group_key
-            WHERE g.portal_id = @portal_id AND g.room_key = r.room_key AND p.account_key = a.account_key
-                AND g.valid_from <= @until AND g.valid_to > @until
-                AND p.valid_from <= @until AND p.valid_to > @until
-        )
-        OR a.status = 1 AND NOT a.is_guest AND coalesce(a.registered_at, '-infinity') <= @until AND EXISTS (
-            SELECT FROM room_group AS g
-            INNER JOIN people_group AS pg ON pg.portal_id = g.portal_id AND pg.group_key = g.group_key
-            WHERE g.portal_id = @portal_id AND g.room_key = r.room_key AND pg.group_id = @everyone::text
+            SELECT FROM room_group_member AS g
+            WHERE g.portal_id = @portal_id AND g.room_key = r.room_key AND g.account_key = a.account_key
                 AND g.valid_from <= @until AND g.valid_to > @until
         )
     )::boolean AS is_member,
@@ -259,7 +228,7 @@ SELECT
 FROM acts AS x
 INNER JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = x.room_key AND NOT r.is_unresolved
 INNER JOIN account AS a ON a.portal_id = @portal_id AND a.account_key = x.account_key
-GROUP BY r.room_key, r.room_id, r.title, a.account_key, a.account_id, a.name, a.status, a.is_guest, a.registered_at
+GROUP BY r.room_key, r.room_id, r.title, a.account_key, a.account_id, a.name
 ORDER BY r.room_id COLLATE "C", a.account_id COLLATE "C";
 
 -- name: ListEventCounts :many

@@ -175,39 +175,44 @@ const (
 		WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`
 )
 
+// way is a way to an answer about a window.
+type way struct {
+	name string
+	ask  func(audit.Window) error
+}
+
 func (b *bench) compare(ctx context.Context) error {
 	reader := b.st.Reader(b.portal)
-	report := func(enough int64) func(audit.Window) error {
+	report := func(rooms []string, enough int64) func(audit.Window) error {
 		return func(w audit.Window) error {
-			_, err := reader.InactiveFacts(ctx, w, nil, audit.FilterAny, enough)
+			_, err := reader.InactiveFacts(ctx, w, rooms, audit.FilterAny, enough)
 			return err
 		}
 	}
-	ways := []struct {
-		name string
-		ask  func(audit.Window) error
-	}{
-		{"report", report(1)},
-		{"report --all", report(0)},
-		{"GROUP BY", func(w audit.Window) error { return b.group(ctx, indexedSQL, w) }},
+	ways := []way{
+		{"report inactive", report(nil, 1)},
+		{"report inactive --min-activity 3", report(nil, 3)},
+		{"report inactive --all", report(nil, 0)},
+		{"report inactive --room", report([]string{bigportal.RoomID(2500)}, 1)},
+		{"GROUP BY over raw events", func(w audit.Window) error { return b.group(ctx, indexedSQL, w) }},
 		{"DuckDB", func(w audit.Window) error { return b.groupDuck(ctx, w) }},
 	}
-	for _, days := range []int{min(300, b.days-3), 30} {
-		to := b.end.Add(-31 * time.Hour).Add(-17 * time.Minute) // ragged edges
-		w := audit.Window{From: to.AddDate(0, 0, -days), To: to, Zone: time.UTC}
-		took := make([][]time.Duration, len(ways))
-		for range b.rounds {
-			for i, way := range ways {
-				begin := time.Now()
-				if err := way.ask(w); err != nil {
-					return fmt.Errorf("%s: %w", way.name, err)
-				}
-				took[i] = append(took[i], time.Since(begin))
-			}
-		}
-		for i, way := range ways {
-			slices.Sort(took[i])
-			fmt.Printf("%3d days  %-12s  %s\n", days, way.name, took[i][len(took[i])/2].Round(time.Millisecond))
+	ragged := b.end.Add(-31 * time.Hour).Add(-17 * time.Minute)
+	for _, window := range []struct {
+		name string
+		days int
+		to   time.Time
+	}{
+		{"up to the end of the data", min(300, b.days-3), b.end},
+		{"up to the end of the data", 30, b.end},
+		{"ragged", min(300, b.days-3), ragged},
+		{"ragged", 30, ragged},
+		{"ragged, in the middle of the data", 30, ragged.AddDate(0, 0, 15-b.days/2)},
+	} {
+		w := audit.Window{From: window.to.AddDate(0, 0, -window.days), To: window.to, Zone: time.UTC}
+		fmt.Printf("%d days, %s\n", window.days, window.name)
+		if err := b.time(ways, w); err != nil {
+			return err
 		}
 	}
 	var size float64
@@ -215,6 +220,31 @@ func (b *bench) compare(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%.0f bytes an event\n", size)
+	return nil
+}
+
+// time asks all ways in turn, so many rounds, and prints the medians and how they compare with the last two.
+func (b *bench) time(ways []way, w audit.Window) error {
+	took := make([][]time.Duration, len(ways))
+	for range b.rounds {
+		for i, way := range ways {
+			begin := time.Now()
+			if err := way.ask(w); err != nil {
+				return fmt.Errorf("%s: %w", way.name, err)
+			}
+			took[i] = append(took[i], time.Since(begin))
+		}
+	}
+	median := func(i int) time.Duration {
+		slices.Sort(took[i])
+		return took[i][len(took[i])/2]
+	}
+	plain, duck := median(len(ways)-2), median(len(ways)-1)
+	for i, way := range ways {
+		m := median(i)
+		fmt.Printf("  %-34s %10s  %7.1f times GROUP BY  %6.2f times DuckDB\n", way.name, m.Round(100*time.Microsecond),
+			float64(plain)/float64(m), float64(duck)/float64(m))
+	}
 	return nil
 }
 

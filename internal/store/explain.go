@@ -97,7 +97,7 @@ func (e explained) read(ctx context.Context, read *audit.Facts, facts *audit.Exp
 
 func (e explained) memberships(ctx context.Context) ([]audit.MembershipFacts, error) {
 	rows, err := e.q.ListMembershipSpans(ctx, db.ListMembershipSpansParams{
-		PortalID: e.portal.ID, RoomKey: e.room.RoomKey, AccountKey: e.account.AccountKey, Everyone: audit.GroupEveryone,
+		PortalID: e.portal.ID, RoomKey: e.room.RoomKey, AccountKey: e.account.AccountKey,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read memberships: %w", err)

@@ -234,7 +234,7 @@ func memberFacts(
 	untilDay := w.To.UTC().Truncate(24 * time.Hour)
 	sameDay := !w.From.Before(untilDay)
 	rows, err := q.ListMemberActivity(ctx, db.ListMemberActivityParams{
-		PortalID: p.ID, Everyone: audit.GroupEveryone, RoomKeys: keys, OnlyAccount: in.account,
+		PortalID: p.ID, RoomKeys: keys, OnlyAccount: in.account,
 		// Whether somebody was active tells a time; how active, only counts do.
 		Exact: enough != 1 || sameDay, SameDay: sameDay,
 		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
@@ -296,7 +296,7 @@ func accountsSeen(
 func activityFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window, in selected) ([]audit.ActivityFacts, error) {
 	head, days, tail := w.Parts()
 	rows, err := q.ListActivity(ctx, db.ListActivityParams{
-		PortalID: p.ID, Everyone: audit.GroupEveryone, RoomKeys: in.keys(), Until: w.To, FirstDay: days.From, LastDay: days.To,
+		PortalID: p.ID, RoomKeys: in.keys(), Until: w.To, FirstDay: days.From, LastDay: days.To,
 		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
 	})
 	if err != nil {

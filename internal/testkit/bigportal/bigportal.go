@@ -6,6 +6,7 @@ package bigportal
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +14,9 @@ import (
 
 // Host is the portal's.
 const Host = "https://big.example.org"
+
+// RoomID is the id of the room of a number, from 1 on.
+func RoomID(number int) string { return strconv.Itoa(100_000 + number) }
 
 // Config says how big the portal is. The same Config always makes the same events.
 type Config struct {
@@ -37,7 +41,7 @@ func Load(ctx context.Context, conn *pgx.Conn, c Config) error {
 		name, sql string
 		args      []any
 	}{
-		{"portal", portalSQL, []any{Host, c.From, c.Days}},
+		{"portal", portalSQL, []any{Host, c.From, c.Days, max(1, c.Events/windowEvents)}},
 		{"actions", kindsSQL, nil},
 		{"people", peopleSQL, []any{c.People}},
 		{"clients", clientsSQL, []any{c.People}},
@@ -74,8 +78,13 @@ WITH added AS (
 	VALUES (1, $1, 'owner', $2::timestamptz, $2::timestamptz)
 )
 INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
-SELECT 1, d, d + INTERVAL '1 day', 0, d, d + INTERVAL '1 day', d + INTERVAL '1 day', 1
-FROM generate_series($2::timestamptz, $2::timestamptz + ($3::integer - 1) * INTERVAL '1 day', INTERVAL '1 day') AS d`
+SELECT 1, w.begins, w.ends, 0, w.begins, w.ends, w.ends, 1
+FROM (
+	SELECT
+		$2::timestamptz + i * $3::integer * INTERVAL '1 day' / $4::integer AS begins,
+		$2::timestamptz + (i + 1) * $3::integer * INTERVAL '1 day' / $4::integer AS ends
+	FROM generate_series(0, $4::integer - 1) AS i
+) AS w`
 
 // Of twenty events six are views, thirteen are edits and one manages.
 const kindsSQL = `
