@@ -99,61 +99,62 @@ func (q *Queries) ListAccountsSeen(ctx context.Context, arg ListAccountsSeenPara
 }
 
 const listActivity = `-- name: ListActivity :many
-WITH acts AS (
+WITH days AS (
     SELECT
-        d.room_key, d.account_key, d.day,
+        d.room_key, d.account_key,
         coalesce(d.views, 0) AS views, coalesce(d.edits, 0) AS edits, coalesce(d.manages, 0) AS manages,
         least(d.view_first_at, d.edit_first_at, d.manage_first_at) AS first_at,
         greatest(d.view_last_at, d.edit_last_at, d.manage_last_at) AS last_at
     FROM room_day AS d
-    WHERE d.portal_id = $1 AND d.day >= $3::date AND d.day < $4::date
-        AND (cardinality($5::integer[]) = 0 OR d.room_key = ANY($5::integer[]))
+    WHERE d.portal_id = $1 AND d.day >= $2::date AND d.day < $3::date
+        AND (cardinality($4::integer[]) = 0 OR d.room_key = ANY($4::integer[]))
     UNION ALL
     SELECT
-        e.room_key, e.account_key, (e.occurred_at AT TIME ZONE 'UTC')::date,
-        (e.class = 1)::integer, (e.class = 2)::integer, (e.class = 3)::integer,
-        e.occurred_at, e.occurred_at
+        e.room_key, e.account_key,
+        count(*) FILTER (WHERE e.class = 1), count(*) FILTER (WHERE e.class = 2), count(*) FILTER (WHERE e.class = 3),
+        min(e.occurred_at), max(e.occurred_at)
     FROM audit_event AS e
     WHERE e.portal_id = $1
         AND (
-            e.occurred_at >= $6 AND e.occurred_at < $7
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $6::timestamptz, 'epoch') AND $7
-            OR e.occurred_at >= $8 AND e.occurred_at < $9
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $8::timestamptz, 'epoch') AND $9
+            e.occurred_at >= $5 AND e.occurred_at < $6
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $5::timestamptz, 'epoch') AND $6
+            OR e.occurred_at >= $7 AND e.occurred_at < $8
+            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $7::timestamptz, 'epoch') AND $8
         )
-        AND (CASE WHEN cardinality($5::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY($5::integer[]) END)
+        AND (CASE WHEN cardinality($4::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY($4::integer[]) END)
         AND e.class > 0
+    GROUP BY e.room_key, e.account_key, e.occurred_at < $7 -- an edge is less than a day
+),
+acts AS (
+    SELECT
+        d.room_key, d.account_key,
+        sum(d.views) AS views, sum(d.edits) AS edits, sum(d.manages) AS manages,
+        count(*) AS active_days, min(d.first_at) AS first_at, max(d.last_at) AS last_at
+    FROM days AS d
+    GROUP BY d.room_key, d.account_key
+),
+members AS (
+    SELECT m.room_key, m.account_key
+    FROM room_member AS m
+    WHERE m.portal_id = $1 AND m.valid_from <= $9 AND m.valid_to > $9
+    UNION
+    SELECT g.room_key, g.account_key
+    FROM room_group_member AS g
+    WHERE g.portal_id = $1 AND g.valid_from <= $9 AND g.valid_to > $9
 )
 SELECT
-    r.room_id, r.title, a.account_id, a.name,
-    (
-        EXISTS (
-            SELECT FROM room_member AS m
-            WHERE m.portal_id = $1 AND m.room_key = r.room_key AND m.account_key = a.account_key
-                AND m.valid_from <= $2 AND m.valid_to > $2
-        )
-        OR EXISTS (
-            SELECT FROM room_group_member AS g
-            WHERE g.portal_id = $1 AND g.room_key = r.room_key AND g.account_key = a.account_key
-                AND g.valid_from <= $2 AND g.valid_to > $2
-        )
-    )::boolean AS is_member,
-    sum(x.views)::bigint AS views,
-    sum(x.edits)::bigint AS edits,
-    sum(x.manages)::bigint AS manages,
-    count(DISTINCT x.day) AS active_days,
-    min(x.first_at)::timestamptz AS first_at,
-    max(x.last_at)::timestamptz AS last_at
+    r.room_id, r.title, a.account_id, a.name, a.status,
+    (m.room_key IS NOT NULL)::boolean AS is_member,
+    x.views::bigint AS views, x.edits::bigint AS edits, x.manages::bigint AS manages,
+    x.active_days, x.first_at::timestamptz AS first_at, x.last_at::timestamptz AS last_at
 FROM acts AS x
 INNER JOIN room AS r ON r.portal_id = $1 AND r.room_key = x.room_key AND NOT r.is_unresolved
 INNER JOIN account AS a ON a.portal_id = $1 AND a.account_key = x.account_key
-GROUP BY r.room_key, r.room_id, r.title, a.account_key, a.account_id, a.name
-ORDER BY r.room_id COLLATE "C", a.account_id COLLATE "C"
+LEFT JOIN members AS m ON m.room_key = x.room_key AND m.account_key = x.account_key
 `
 
 type ListActivityParams struct {
 	PortalID  int32
-	Until     time.Time
 	FirstDay  time.Time
 	LastDay   time.Time
 	RoomKeys  []int32
@@ -161,6 +162,7 @@ type ListActivityParams struct {
 	HeadUntil time.Time
 	TailSince time.Time
 	TailUntil time.Time
+	Until     time.Time
 }
 
 type ListActivityRow struct {
@@ -168,6 +170,7 @@ type ListActivityRow struct {
 	Title      string
 	AccountID  string
 	Name       string
+	Status     int16
 	IsMember   bool
 	Views      int64
 	Edits      int64
@@ -182,7 +185,6 @@ type ListActivityRow struct {
 func (q *Queries) ListActivity(ctx context.Context, arg ListActivityParams) ([]ListActivityRow, error) {
 	rows, err := q.db.Query(ctx, listActivity,
 		arg.PortalID,
-		arg.Until,
 		arg.FirstDay,
 		arg.LastDay,
 		arg.RoomKeys,
@@ -190,6 +192,7 @@ func (q *Queries) ListActivity(ctx context.Context, arg ListActivityParams) ([]L
 		arg.HeadUntil,
 		arg.TailSince,
 		arg.TailUntil,
+		arg.Until,
 	)
 	if err != nil {
 		return nil, err
@@ -203,6 +206,7 @@ func (q *Queries) ListActivity(ctx context.Context, arg ListActivityParams) ([]L
 			&i.Title,
 			&i.AccountID,
 			&i.Name,
+			&i.Status,
 			&i.IsMember,
 			&i.Views,
 			&i.Edits,

@@ -180,9 +180,9 @@ WHERE a.portal_id = @portal_id
 -- name: ListActivity :many
 -- One row per room and account with counted events in the window, unresolved
 -- titles left out. is_member is as of until.
-WITH acts AS (
+WITH days AS (
     SELECT
-        d.room_key, d.account_key, d.day,
+        d.room_key, d.account_key,
         coalesce(d.views, 0) AS views, coalesce(d.edits, 0) AS edits, coalesce(d.manages, 0) AS manages,
         least(d.view_first_at, d.edit_first_at, d.manage_first_at) AS first_at,
         greatest(d.view_last_at, d.edit_last_at, d.manage_last_at) AS last_at
@@ -191,9 +191,9 @@ WITH acts AS (
         AND (cardinality(@room_keys::integer[]) = 0 OR d.room_key = ANY(@room_keys::integer[]))
     UNION ALL
     SELECT
-        e.room_key, e.account_key, (e.occurred_at AT TIME ZONE 'UTC')::date,
-        (e.class = 1)::integer, (e.class = 2)::integer, (e.class = 3)::integer,
-        e.occurred_at, e.occurred_at
+        e.room_key, e.account_key,
+        count(*) FILTER (WHERE e.class = 1), count(*) FILTER (WHERE e.class = 2), count(*) FILTER (WHERE e.class = 3),
+        min(e.occurred_at), max(e.occurred_at)
     FROM audit_event AS e
     WHERE e.portal_id = @portal_id
         AND (
@@ -204,32 +204,34 @@ WITH acts AS (
         )
         AND (CASE WHEN cardinality(@room_keys::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY(@room_keys::integer[]) END)
         AND e.class > 0
+    GROUP BY e.room_key, e.account_key, e.occurred_at < @tail_since -- an edge is less than a day
+),
+acts AS (
+    SELECT
+        d.room_key, d.account_key,
+        sum(d.views) AS views, sum(d.edits) AS edits, sum(d.manages) AS manages,
+        count(*) AS active_days, min(d.first_at) AS first_at, max(d.last_at) AS last_at
+    FROM days AS d
+    GROUP BY d.room_key, d.account_key
+),
+members AS (
+    SELECT m.room_key, m.account_key
+    FROM room_member AS m
+    WHERE m.portal_id = @portal_id AND m.valid_from <= @until AND m.valid_to > @until
+    UNION
+    SELECT g.room_key, g.account_key
+    FROM room_group_member AS g
+    WHERE g.portal_id = @portal_id AND g.valid_from <= @until AND g.valid_to > @until
 )
 SELECT
-    r.room_id, r.title, a.account_id, a.name,
-    (
-        EXISTS (
-            SELECT FROM room_member AS m
-            WHERE m.portal_id = @portal_id AND m.room_key = r.room_key AND m.account_key = a.account_key
-                AND m.valid_from <= @until AND m.valid_to > @until
-        )
-        OR EXISTS (
-            SELECT FROM room_group_member AS g
-            WHERE g.portal_id = @portal_id AND g.room_key = r.room_key AND g.account_key = a.account_key
-                AND g.valid_from <= @until AND g.valid_to > @until
-        )
-    )::boolean AS is_member,
-    sum(x.views)::bigint AS views,
-    sum(x.edits)::bigint AS edits,
-    sum(x.manages)::bigint AS manages,
-    count(DISTINCT x.day) AS active_days,
-    min(x.first_at)::timestamptz AS first_at,
-    max(x.last_at)::timestamptz AS last_at
+    r.room_id, r.title, a.account_id, a.name, a.status,
+    (m.room_key IS NOT NULL)::boolean AS is_member,
+    x.views::bigint AS views, x.edits::bigint AS edits, x.manages::bigint AS manages,
+    x.active_days, x.first_at::timestamptz AS first_at, x.last_at::timestamptz AS last_at
 FROM acts AS x
 INNER JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = x.room_key AND NOT r.is_unresolved
 INNER JOIN account AS a ON a.portal_id = @portal_id AND a.account_key = x.account_key
-GROUP BY r.room_key, r.room_id, r.title, a.account_key, a.account_id, a.name
-ORDER BY r.room_id COLLATE "C", a.account_id COLLATE "C";
+LEFT JOIN members AS m ON m.room_key = x.room_key AND m.account_key = x.account_key;
 
 -- name: ListEventCounts :many
 -- All events of the window by how their room is known and what they count as.
