@@ -10,6 +10,125 @@ import (
 	"time"
 )
 
+const countMemberActivity = `-- name: CountMemberActivity :many
+WITH counted AS (
+    SELECT x.room_key, x.account_key, sum(x.events)::bigint AS events, max(x.last_at) AS last_at
+    FROM (
+        SELECT
+            d.room_key, d.account_key,
+            CASE WHEN $1::boolean THEN coalesce(d.views, 0) ELSE 0 END
+            + CASE WHEN $2::boolean THEN coalesce(d.edits, 0) ELSE 0 END
+            + CASE WHEN $3::boolean THEN coalesce(d.manages, 0) ELSE 0 END AS events,
+            greatest(
+                CASE WHEN $1::boolean THEN d.view_last_at END,
+                CASE WHEN $2::boolean THEN d.edit_last_at END,
+                CASE WHEN $3::boolean THEN d.manage_last_at END
+            ) AS last_at
+        FROM room_day AS d
+        WHERE d.portal_id = $4 AND d.day >= $5::date AND d.day < $6::date
+            AND (cardinality($7::integer[]) = 0 OR d.room_key = ANY($7::integer[]))
+        UNION ALL
+        SELECT e.room_key, e.account_key, (e.occurred_at >= $8)::integer, e.occurred_at
+        FROM audit_event AS e
+        WHERE e.portal_id = $4
+            AND (
+                e.occurred_at >= $9 AND e.occurred_at < $10
+                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $9::timestamptz, 'epoch') AND $10
+                OR e.occurred_at >= $11 AND e.occurred_at < $12
+                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $11::timestamptz, 'epoch') AND $12
+            )
+            AND e.class = ANY($13::smallint[])
+            AND (CASE WHEN cardinality($7::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY($7::integer[]) END)
+    ) AS x
+    WHERE x.last_at IS NOT NULL
+        AND ($14::integer = 0 OR x.account_key = $14::integer)
+    GROUP BY x.room_key, x.account_key
+),
+titles AS (
+    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = $4 AND NOT r.is_unresolved
+    UNION
+    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $4
+)
+SELECT c.room_key::integer AS room_key, c.account_key::integer AS account_key, c.events::bigint AS events, 0::bigint AS doubtful_events, c.last_at::timestamptz AS last_at
+FROM counted AS c
+UNION ALL
+SELECT t.room_key, c.account_key, 0, c.events, '0001-01-01 00:00:00+00'
+FROM room AS u
+INNER JOIN titles AS t ON t.title = u.room_id
+INNER JOIN counted AS c ON c.room_key = u.room_key
+WHERE u.portal_id = $4 AND u.is_unresolved
+`
+
+type CountMemberActivityParams struct {
+	Views       bool
+	Edits       bool
+	Manages     bool
+	PortalID    int32
+	FirstDay    time.Time
+	LastDay     time.Time
+	RoomKeys    []int32
+	CountedFrom time.Time
+	HeadSince   time.Time
+	HeadUntil   time.Time
+	TailSince   time.Time
+	TailUntil   time.Time
+	Classes     []int16
+	OnlyAccount int32
+}
+
+type CountMemberActivityRow struct {
+	RoomKey        int32
+	AccountKey     int32
+	Events         int64
+	DoubtfulEvents int64
+	LastAt         time.Time
+}
+
+// How much everybody did in rooms in the window and when last, counted event
+// by event; doubtful_events are those under unresolved titles that the room bore at
+// some time, in rows of their own. The head begins at counted_from or, of a window within one
+// day, at midnight: what was before counted_from is not counted, but tells when somebody was active last.
+func (q *Queries) CountMemberActivity(ctx context.Context, arg CountMemberActivityParams) ([]CountMemberActivityRow, error) {
+	rows, err := q.db.Query(ctx, countMemberActivity,
+		arg.Views,
+		arg.Edits,
+		arg.Manages,
+		arg.PortalID,
+		arg.FirstDay,
+		arg.LastDay,
+		arg.RoomKeys,
+		arg.CountedFrom,
+		arg.HeadSince,
+		arg.HeadUntil,
+		arg.TailSince,
+		arg.TailUntil,
+		arg.Classes,
+		arg.OnlyAccount,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountMemberActivityRow{}
+	for rows.Next() {
+		var i CountMemberActivityRow
+		if err := rows.Scan(
+			&i.RoomKey,
+			&i.AccountKey,
+			&i.Events,
+			&i.DoubtfulEvents,
+			&i.LastAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listAccountsSeen = `-- name: ListAccountsSeen :many
 WITH today AS (
     SELECT e.account_key, max(e.occurred_at) AS last_at
@@ -292,7 +411,7 @@ func (q *Queries) ListEventCounts(ctx context.Context, arg ListEventCountsParams
 	return items, nil
 }
 
-const listMemberActivity = `-- name: ListMemberActivity :many
+const listMembers = `-- name: ListMembers :many
 
 WITH via_groups AS (
     SELECT
@@ -301,15 +420,15 @@ WITH via_groups AS (
         min(g.joined_after) AS joined_after,
         min(array_position(ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[], g.access)) AS rank
     FROM room_group_member AS g
-    WHERE g.portal_id = $4 AND g.valid_from <= $5 AND g.valid_to > $5
-        AND (cardinality($6::integer[]) = 0 OR g.room_key = ANY($6::integer[]))
+    WHERE g.portal_id = $2 AND g.valid_from <= $3::timestamptz AND g.valid_to > $3::timestamptz
+        AND (cardinality($4::integer[]) = 0 OR g.room_key = ANY($4::integer[]))
     GROUP BY g.room_key, g.account_key
 ),
 own AS (
     SELECT m.room_key, m.account_key, m.access, m.is_owner, m.joined_at, m.joined_after
     FROM room_member AS m
-    WHERE m.portal_id = $4 AND m.valid_from <= $5 AND m.valid_to > $5
-        AND (cardinality($6::integer[]) = 0 OR m.room_key = ANY($6::integer[]))
+    WHERE m.portal_id = $2 AND m.valid_from <= $3 AND m.valid_to > $3
+        AND (cardinality($4::integer[]) = 0 OR m.room_key = ANY($4::integer[]))
 ),
 members AS (
     SELECT
@@ -322,141 +441,81 @@ members AS (
     FROM own AS o
     FULL JOIN via_groups AS g ON g.room_key = o.room_key AND g.account_key = o.account_key
 ),
-lasts AS (
-    SELECT l.room_key, l.account_key, CASE WHEN newest.last_at < $5 THEN newest.last_at ELSE before.last_at END AS last_at
+lasts AS NOT MATERIALIZED (
+    SELECT l.room_key, l.account_key, CASE WHEN newest.last_at < $3 THEN newest.last_at ELSE before.last_at END AS last_at
     FROM room_last AS l
     CROSS JOIN LATERAL (
         SELECT greatest(
-            CASE WHEN $7::boolean THEN l.view_last_at END,
-            CASE WHEN $8::boolean THEN l.edit_last_at END,
-            CASE WHEN $9::boolean THEN l.manage_last_at END
+            CASE WHEN $5::boolean THEN l.view_last_at END,
+            CASE WHEN $6::boolean THEN l.edit_last_at END,
+            CASE WHEN $7::boolean THEN l.manage_last_at END
         ) AS last_at
     ) AS newest
     LEFT JOIN LATERAL (
-        -- Of the day of until the first event will do where the last one is too late.
         SELECT greatest(
-            CASE WHEN $7::boolean AND d.view_first_at < $5 THEN CASE WHEN d.view_last_at < $5 THEN d.view_last_at ELSE d.view_first_at END END,
-            CASE WHEN $8::boolean AND d.edit_first_at < $5 THEN CASE WHEN d.edit_last_at < $5 THEN d.edit_last_at ELSE d.edit_first_at END END,
-            CASE WHEN $9::boolean AND d.manage_first_at < $5 THEN CASE WHEN d.manage_last_at < $5 THEN d.manage_last_at ELSE d.manage_first_at END END
+            CASE WHEN $5::boolean AND d.view_first_at < $3 THEN CASE WHEN d.view_last_at < $3 THEN d.view_last_at ELSE d.view_first_at END END,
+            CASE WHEN $6::boolean AND d.edit_first_at < $3 THEN CASE WHEN d.edit_last_at < $3 THEN d.edit_last_at ELSE d.edit_first_at END END,
+            CASE WHEN $7::boolean AND d.manage_first_at < $3 THEN CASE WHEN d.manage_last_at < $3 THEN d.manage_last_at ELSE d.manage_first_at END END
         ) AS last_at
         FROM room_day AS d
-        WHERE newest.last_at >= $5
-            AND d.portal_id = $4 AND d.room_key = l.room_key AND d.account_key = l.account_key AND d.day <= $10::date
+        WHERE newest.last_at >= $3
+            AND d.portal_id = $2 AND d.room_key = l.room_key AND d.account_key = l.account_key AND d.day <= $8::date
             AND (
-                $7::boolean AND d.view_first_at < $5
-                OR $8::boolean AND d.edit_first_at < $5
-                OR $9::boolean AND d.manage_first_at < $5
+                $5::boolean AND d.view_first_at < $3
+                OR $6::boolean AND d.edit_first_at < $3
+                OR $7::boolean AND d.manage_first_at < $3
             )
         ORDER BY d.day DESC
         LIMIT 1
     ) AS before ON true
-    WHERE l.portal_id = $4
-        AND (cardinality($6::integer[]) = 0 OR l.room_key = ANY($6::integer[]))
-),
-counted AS (
-    SELECT x.room_key, x.account_key, sum(x.events)::bigint AS events, max(x.last_at) AS last_at
-    FROM (
-        SELECT
-            d.room_key, d.account_key,
-            CASE WHEN $7::boolean THEN coalesce(d.views, 0) ELSE 0 END
-            + CASE WHEN $8::boolean THEN coalesce(d.edits, 0) ELSE 0 END
-            + CASE WHEN $9::boolean THEN coalesce(d.manages, 0) ELSE 0 END AS events,
-            greatest(
-                CASE WHEN $7::boolean THEN d.view_last_at END,
-                CASE WHEN $8::boolean THEN d.edit_last_at END,
-                CASE WHEN $9::boolean THEN d.manage_last_at END
-            ) AS last_at
-        FROM room_day AS d
-        WHERE $1::boolean AND d.portal_id = $4 AND d.day >= $11::date AND d.day < $12::date
-            AND (cardinality($6::integer[]) = 0 OR d.room_key = ANY($6::integer[]))
-        UNION ALL
-        SELECT e.room_key, e.account_key, 1, e.occurred_at
-        FROM audit_event AS e
-        WHERE $1::boolean AND e.portal_id = $4
-            AND (
-                e.occurred_at >= $13 AND e.occurred_at < $14
-                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $13::timestamptz, 'epoch') AND $14
-                OR e.occurred_at >= $15 AND e.occurred_at < $16
-                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $15::timestamptz, 'epoch') AND $16
-            )
-            AND e.class = ANY($17::smallint[])
-            AND (CASE WHEN cardinality($6::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY($6::integer[]) END)
-    ) AS x
-    GROUP BY x.room_key, x.account_key
-    HAVING sum(x.events) > 0
-),
-today AS (
-    SELECT e.room_key, e.account_key, max(e.occurred_at) AS last_at
-    FROM audit_event AS e
-    WHERE $18::boolean AND e.portal_id = $4
-        AND e.occurred_at >= $19 AND e.occurred_at < $5
-        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $19::timestamptz, 'epoch') AND $5
-        AND e.class = ANY($17::smallint[])
-    GROUP BY e.room_key, e.account_key
+    WHERE l.portal_id = $2
+        AND (cardinality($4::integer[]) = 0 OR l.room_key = ANY($4::integer[]))
 ),
 titles AS (
-    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = $4 AND NOT r.is_unresolved
+    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = $2 AND NOT r.is_unresolved
     UNION
-    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $4
+    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $2
 ),
 doubtful AS (
-    SELECT t.room_key, c.account_key, sum(c.events)::bigint AS events
-    FROM (
-        SELECT x.room_key, x.account_key, x.events FROM counted AS x
-        UNION ALL
-        SELECT s.room_key, s.account_key, 1 FROM lasts AS s WHERE NOT $1::boolean AND s.last_at >= $2::timestamptz
-    ) AS c
-    INNER JOIN room AS u ON u.portal_id = $4 AND u.room_key = c.room_key AND u.is_unresolved
+    SELECT DISTINCT t.room_key, s.account_key
+    FROM room AS u
     INNER JOIN titles AS t ON t.title = u.room_id
-    GROUP BY t.room_key, c.account_key
+    INNER JOIN lasts AS s ON s.room_key = u.room_key AND s.last_at >= $9::timestamptz
+    WHERE u.portal_id = $2 AND u.is_unresolved
 )
 SELECT
     m.room_key::integer AS room_key, m.account_key::integer AS account_key, m.access::smallint AS access, m.is_owner::boolean AS is_owner,
     coalesce(nullif(m.joined_at, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_at,
     coalesce(nullif(m.joined_after, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_after,
-    (CASE WHEN $1::boolean THEN coalesce(c.events, 0) WHEN s.last_at >= $2::timestamptz THEN 1 ELSE 0 END)::bigint AS events,
-    coalesce(x.events, 0)::bigint AS doubtful_events,
-    coalesce(c.last_at, t.last_at, s.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_active_at
+    coalesce(s.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_active_at,
+    (x.room_key IS NOT NULL)::boolean AS is_doubtful
 FROM members AS m
 LEFT JOIN lasts AS s ON s.room_key = m.room_key AND s.account_key = m.account_key
-LEFT JOIN counted AS c ON c.room_key = m.room_key AND c.account_key = m.account_key
-LEFT JOIN today AS t ON t.room_key = m.room_key AND t.account_key = m.account_key
 LEFT JOIN doubtful AS x ON x.room_key = m.room_key AND x.account_key = m.account_key
-WHERE $3::integer = 0 OR m.account_key = $3::integer
+WHERE $1::integer = 0 OR m.account_key = $1::integer
 `
 
-type ListMemberActivityParams struct {
-	Exact       bool
-	Since       time.Time
+type ListMembersParams struct {
 	OnlyAccount int32
 	PortalID    int32
-	Until       interface{}
+	Until       time.Time
 	RoomKeys    []int32
 	Views       bool
 	Edits       bool
 	Manages     bool
 	UntilDate   time.Time
-	FirstDay    time.Time
-	LastDay     time.Time
-	HeadSince   time.Time
-	HeadUntil   time.Time
-	TailSince   time.Time
-	TailUntil   time.Time
-	Classes     []int16
-	SameDay     bool
-	UntilDay    time.Time
+	Since       time.Time
 }
 
-type ListMemberActivityRow struct {
-	RoomKey        int32
-	AccountKey     int32
-	Access         int16
-	IsOwner        bool
-	JoinedAt       time.Time
-	JoinedAfter    time.Time
-	Events         int64
-	DoubtfulEvents int64
-	LastActiveAt   time.Time
+type ListMembersRow struct {
+	RoomKey      int32
+	AccountKey   int32
+	Access       int16
+	IsOwner      bool
+	JoinedAt     time.Time
+	JoinedAfter  time.Time
+	LastActiveAt time.Time
+	IsDoubtful   bool
 }
 
 // A window is given in parts: the whole UTC days [first_day, last_day), which
@@ -464,19 +523,17 @@ type ListMemberActivityRow struct {
 // that is not there is empty (since = until).
 // Times that are not known come as year 1, the zero time of Go: sqlc takes
 // every expression for not null. An empty list of keys stands for all.
-// One row per room and member as of until, with what the member did there in
-// the window and when last before its end. Members have a right of their own or
-// come through groups; their own right beats that of groups, and the highest of
-// the groups counts.
-// Without exact, events is 1 for those who were active in the window, of whom
-// last_active_at may be too early; the others have 0 and the very time. room_last knows that
-// of all who were not active after until, and one row of room_day of each who was, whatever the
-// window's length. A window within one day (same_day) needs raw events, too. The
-// keys of rooms include those of the unresolved titles that they bore.
-func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivityParams) ([]ListMemberActivityRow, error) {
-	rows, err := q.db.Query(ctx, listMemberActivity,
-		arg.Exact,
-		arg.Since,
+// One row per room and member as of until, with the time of their last activity
+// in the room before it. Members have a right of their own or come through groups;
+// their own right beats that of groups, and the highest of the groups counts.
+// room_last knows it of all who were not active after until, and one row of room_day of each
+// who was, whatever the time in between. Of who was active on the day of until both before and
+// after, last_active_at is their first time on that day.
+// is_doubtful tells of activity since then under an unresolved title that the room
+// bore at some time. The keys of rooms include those of such titles.
+// Read twice: of all members, and of the few unresolved titles, by their keys.
+func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]ListMembersRow, error) {
+	rows, err := q.db.Query(ctx, listMembers,
 		arg.OnlyAccount,
 		arg.PortalID,
 		arg.Until,
@@ -485,23 +542,15 @@ func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivity
 		arg.Edits,
 		arg.Manages,
 		arg.UntilDate,
-		arg.FirstDay,
-		arg.LastDay,
-		arg.HeadSince,
-		arg.HeadUntil,
-		arg.TailSince,
-		arg.TailUntil,
-		arg.Classes,
-		arg.SameDay,
-		arg.UntilDay,
+		arg.Since,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListMemberActivityRow{}
+	items := []ListMembersRow{}
 	for rows.Next() {
-		var i ListMemberActivityRow
+		var i ListMembersRow
 		if err := rows.Scan(
 			&i.RoomKey,
 			&i.AccountKey,
@@ -509,9 +558,8 @@ func (q *Queries) ListMemberActivity(ctx context.Context, arg ListMemberActivity
 			&i.IsOwner,
 			&i.JoinedAt,
 			&i.JoinedAfter,
-			&i.Events,
-			&i.DoubtfulEvents,
 			&i.LastActiveAt,
+			&i.IsDoubtful,
 		); err != nil {
 			return nil, err
 		}

@@ -4,16 +4,15 @@
 -- Times that are not known come as year 1, the zero time of Go: sqlc takes
 -- every expression for not null. An empty list of keys stands for all.
 
--- name: ListMemberActivity :many
--- One row per room and member as of until, with what the member did there in
--- the window and when last before its end. Members have a right of their own or
--- come through groups; their own right beats that of groups, and the highest of
--- the groups counts.
--- Without exact, events is 1 for those who were active in the window, of whom
--- last_active_at may be too early; the others have 0 and the very time. room_last knows that
--- of all who were not active after until, and one row of room_day of each who was, whatever the
--- window's length. A window within one day (same_day) needs raw events, too. The
--- keys of rooms include those of the unresolved titles that they bore.
+-- name: ListMembers :many
+-- One row per room and member as of until, with the time of their last activity
+-- in the room before it. Members have a right of their own or come through groups;
+-- their own right beats that of groups, and the highest of the groups counts.
+-- room_last knows it of all who were not active after until, and one row of room_day of each
+-- who was, whatever the time in between. Of who was active on the day of until both before and
+-- after, last_active_at is their first time on that day.
+-- is_doubtful tells of activity since then under an unresolved title that the room
+-- bore at some time. The keys of rooms include those of such titles.
 WITH via_groups AS (
     SELECT
         g.room_key, g.account_key,
@@ -21,7 +20,7 @@ WITH via_groups AS (
         min(g.joined_after) AS joined_after,
         min(array_position(ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[], g.access)) AS rank
     FROM room_group_member AS g
-    WHERE g.portal_id = @portal_id AND g.valid_from <= @until AND g.valid_to > @until
+    WHERE g.portal_id = @portal_id AND g.valid_from <= @until::timestamptz AND g.valid_to > @until::timestamptz
         AND (cardinality(@room_keys::integer[]) = 0 OR g.room_key = ANY(@room_keys::integer[]))
     GROUP BY g.room_key, g.account_key
 ),
@@ -42,7 +41,8 @@ members AS (
     FROM own AS o
     FULL JOIN via_groups AS g ON g.room_key = o.room_key AND g.account_key = o.account_key
 ),
-lasts AS (
+-- Read twice: of all members, and of the few unresolved titles, by their keys.
+lasts AS NOT MATERIALIZED (
     SELECT l.room_key, l.account_key, CASE WHEN newest.last_at < @until THEN newest.last_at ELSE before.last_at END AS last_at
     FROM room_last AS l
     CROSS JOIN LATERAL (
@@ -53,7 +53,6 @@ lasts AS (
         ) AS last_at
     ) AS newest
     LEFT JOIN LATERAL (
-        -- Of the day of until the first event will do where the last one is too late.
         SELECT greatest(
             CASE WHEN @views::boolean AND d.view_first_at < @until THEN CASE WHEN d.view_last_at < @until THEN d.view_last_at ELSE d.view_first_at END END,
             CASE WHEN @edits::boolean AND d.edit_first_at < @until THEN CASE WHEN d.edit_last_at < @until THEN d.edit_last_at ELSE d.edit_first_at END END,
@@ -73,7 +72,35 @@ lasts AS (
     WHERE l.portal_id = @portal_id
         AND (cardinality(@room_keys::integer[]) = 0 OR l.room_key = ANY(@room_keys::integer[]))
 ),
-counted AS (
+titles AS (
+    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = @portal_id AND NOT r.is_unresolved
+    UNION
+    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = @portal_id
+),
+doubtful AS (
+    SELECT DISTINCT t.room_key, s.account_key
+    FROM room AS u
+    INNER JOIN titles AS t ON t.title = u.room_id
+    INNER JOIN lasts AS s ON s.room_key = u.room_key AND s.last_at >= @since::timestamptz
+    WHERE u.portal_id = @portal_id AND u.is_unresolved
+)
+SELECT
+    m.room_key::integer AS room_key, m.account_key::integer AS account_key, m.access::smallint AS access, m.is_owner::boolean AS is_owner,
+    coalesce(nullif(m.joined_at, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_at,
+    coalesce(nullif(m.joined_after, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_after,
+    coalesce(s.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_active_at,
+    (x.room_key IS NOT NULL)::boolean AS is_doubtful
+FROM members AS m
+LEFT JOIN lasts AS s ON s.room_key = m.room_key AND s.account_key = m.account_key
+LEFT JOIN doubtful AS x ON x.room_key = m.room_key AND x.account_key = m.account_key
+WHERE @only_account::integer = 0 OR m.account_key = @only_account::integer;
+
+-- name: CountMemberActivity :many
+-- How much everybody did in rooms in the window and when last, counted event
+-- by event; doubtful_events are those under unresolved titles that the room bore at
+-- some time, in rows of their own. The head begins at counted_from or, of a window within one
+-- day, at midnight: what was before counted_from is not counted, but tells when somebody was active last.
+WITH counted AS (
     SELECT x.room_key, x.account_key, sum(x.events)::bigint AS events, max(x.last_at) AS last_at
     FROM (
         SELECT
@@ -87,12 +114,12 @@ counted AS (
                 CASE WHEN @manages::boolean THEN d.manage_last_at END
             ) AS last_at
         FROM room_day AS d
-        WHERE @exact::boolean AND d.portal_id = @portal_id AND d.day >= @first_day::date AND d.day < @last_day::date
+        WHERE d.portal_id = @portal_id AND d.day >= @first_day::date AND d.day < @last_day::date
             AND (cardinality(@room_keys::integer[]) = 0 OR d.room_key = ANY(@room_keys::integer[]))
         UNION ALL
-        SELECT e.room_key, e.account_key, 1, e.occurred_at
+        SELECT e.room_key, e.account_key, (e.occurred_at >= @counted_from)::integer, e.occurred_at
         FROM audit_event AS e
-        WHERE @exact::boolean AND e.portal_id = @portal_id
+        WHERE e.portal_id = @portal_id
             AND (
                 e.occurred_at >= @head_since AND e.occurred_at < @head_until
                 AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @head_since::timestamptz, 'epoch') AND @head_until
@@ -102,47 +129,23 @@ counted AS (
             AND e.class = ANY(@classes::smallint[])
             AND (CASE WHEN cardinality(@room_keys::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY(@room_keys::integer[]) END)
     ) AS x
+    WHERE x.last_at IS NOT NULL
+        AND (@only_account::integer = 0 OR x.account_key = @only_account::integer)
     GROUP BY x.room_key, x.account_key
-    HAVING sum(x.events) > 0
-),
-today AS (
-    SELECT e.room_key, e.account_key, max(e.occurred_at) AS last_at
-    FROM audit_event AS e
-    WHERE @same_day::boolean AND e.portal_id = @portal_id
-        AND e.occurred_at >= @until_day AND e.occurred_at < @until
-        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @until_day::timestamptz, 'epoch') AND @until
-        AND e.class = ANY(@classes::smallint[])
-    GROUP BY e.room_key, e.account_key
 ),
 titles AS (
     SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = @portal_id AND NOT r.is_unresolved
     UNION
     SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = @portal_id
-),
-doubtful AS (
-    SELECT t.room_key, c.account_key, sum(c.events)::bigint AS events
-    FROM (
-        SELECT x.room_key, x.account_key, x.events FROM counted AS x
-        UNION ALL
-        SELECT s.room_key, s.account_key, 1 FROM lasts AS s WHERE NOT @exact::boolean AND s.last_at >= @since::timestamptz
-    ) AS c
-    INNER JOIN room AS u ON u.portal_id = @portal_id AND u.room_key = c.room_key AND u.is_unresolved
-    INNER JOIN titles AS t ON t.title = u.room_id
-    GROUP BY t.room_key, c.account_key
 )
-SELECT
-    m.room_key::integer AS room_key, m.account_key::integer AS account_key, m.access::smallint AS access, m.is_owner::boolean AS is_owner,
-    coalesce(nullif(m.joined_at, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_at,
-    coalesce(nullif(m.joined_after, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_after,
-    (CASE WHEN @exact::boolean THEN coalesce(c.events, 0) WHEN s.last_at >= @since::timestamptz THEN 1 ELSE 0 END)::bigint AS events,
-    coalesce(x.events, 0)::bigint AS doubtful_events,
-    coalesce(c.last_at, t.last_at, s.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_active_at
-FROM members AS m
-LEFT JOIN lasts AS s ON s.room_key = m.room_key AND s.account_key = m.account_key
-LEFT JOIN counted AS c ON c.room_key = m.room_key AND c.account_key = m.account_key
-LEFT JOIN today AS t ON t.room_key = m.room_key AND t.account_key = m.account_key
-LEFT JOIN doubtful AS x ON x.room_key = m.room_key AND x.account_key = m.account_key
-WHERE @only_account::integer = 0 OR m.account_key = @only_account::integer;
+SELECT c.room_key::integer AS room_key, c.account_key::integer AS account_key, c.events::bigint AS events, 0::bigint AS doubtful_events, c.last_at::timestamptz AS last_at
+FROM counted AS c
+UNION ALL
+SELECT t.room_key, c.account_key, 0, c.events, '0001-01-01 00:00:00+00'
+FROM room AS u
+INNER JOIN titles AS t ON t.title = u.room_id
+INNER JOIN counted AS c ON c.room_key = u.room_key
+WHERE u.portal_id = @portal_id AND u.is_unresolved;
 
 -- name: ListAccountsSeen :many
 -- Accounts, with the last event of each anywhere in the portal before until.

@@ -222,31 +222,29 @@ func (s selected) keys() []int32 {
 func memberFacts(
 	ctx context.Context, q *db.Queries, p Portal, w audit.Window, in selected, filter audit.Filter, enough int64,
 ) ([]audit.MemberFacts, error) {
-	keys := in.keys()
-	if !in.all {
-		titles, err := q.ListTitleKeys(ctx, db.ListTitleKeysParams{PortalID: p.ID, RoomKeys: keys})
-		if err != nil {
-			return nil, fmt.Errorf("read titles of rooms: %w", err)
-		}
-		keys = append(keys, titles...)
+	keys, err := activityKeys(ctx, q, p, in)
+	if err != nil {
+		return nil, err
 	}
-	head, days, tail := w.Parts()
 	untilDay := w.To.UTC().Truncate(24 * time.Hour)
-	sameDay := !w.From.Before(untilDay)
-	rows, err := q.ListMemberActivity(ctx, db.ListMemberActivityParams{
-		PortalID: p.ID, RoomKeys: keys, OnlyAccount: in.account,
-		// Whether somebody was active tells a time; how active, only counts do.
-		Exact: enough != 1 || sameDay, SameDay: sameDay,
+	rows, err := q.ListMembers(ctx, db.ListMembersParams{
+		PortalID: p.ID, RoomKeys: keys, OnlyAccount: in.account, Since: w.From, Until: w.To, UntilDate: untilDay,
 		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
-		Classes: countedClasses(filter), Since: w.From, Until: w.To, UntilDay: untilDay, UntilDate: untilDay, FirstDay: days.From, LastDay: days.To,
-		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read members and their activity: %w", err)
+		return nil, fmt.Errorf("read members: %w", err)
 	}
 	accounts, err := accountsSeen(ctx, q, p, w.To, in, rows)
 	if err != nil {
 		return nil, err
+	}
+	// Whether anybody was active at all, the time of their last activity tells, unless the
+	// window begins on the day of its end.
+	var counts map[memberKey]memberCount
+	if enough != 1 || !w.From.Before(untilDay) {
+		if counts, err = countActivity(ctx, q, p, w, keys, in.account, filter); err != nil {
+			return nil, err
+		}
 	}
 	ids := make(map[int32]string, len(in.rooms))
 	for _, room := range in.rooms {
@@ -256,21 +254,83 @@ func memberFacts(
 	for i, r := range rows {
 		a := accounts[r.AccountKey]
 		facts[i] = audit.MemberFacts{
-			RoomID: ids[r.RoomKey], AccountID: a.AccountID, Name: a.Name, Status: audit.AccountStatus(a.Status), Guest: a.IsGuest,
-			Registered: zeroTime(a.RegisteredAt), Access: audit.Access(r.Access), Owner: r.IsOwner,
-			JoinedAt: r.JoinedAt.UTC(), JoinedAfter: r.JoinedAfter.UTC(),
-			Events: r.Events, DoubtfulEvents: r.DoubtfulEvents, LastActiveAt: r.LastActiveAt.UTC(), LastSeenAt: a.LastSeenAt.UTC(),
+			RoomID: ids[r.RoomKey], AccountID: a.AccountID, Name: a.Name, Email: textOrEmpty(a.Email),
+			Status: audit.AccountStatus(a.Status), Guest: a.IsGuest, Registered: zeroTime(a.RegisteredAt),
+			Access: audit.Access(r.Access), Owner: r.IsOwner, JoinedAt: r.JoinedAt.UTC(), JoinedAfter: r.JoinedAfter.UTC(),
+			LastActiveAt: r.LastActiveAt.UTC(), LastSeenAt: a.LastSeenAt.UTC(),
 		}
-		if a.Email != nil {
-			facts[i].Email = *a.Email
+		m := &facts[i]
+		switch {
+		case counts != nil:
+			c := counts[memberKey{r.RoomKey, r.AccountKey}]
+			m.Events, m.DoubtfulEvents = c.events, c.doubtful
+			if !c.lastAt.IsZero() {
+				m.LastActiveAt = c.lastAt
+			}
+		default:
+			if !m.LastActiveAt.Before(w.From) {
+				m.Events = 1
+			}
+			if r.IsDoubtful {
+				m.DoubtfulEvents = 1
+			}
 		}
 	}
 	return facts, nil
 }
 
+// activityKeys are the keys of rooms, and of the unresolved titles that they bore, whose activity
+// matters; none if all do.
+func activityKeys(ctx context.Context, q *db.Queries, p Portal, in selected) ([]int32, error) {
+	keys := in.keys()
+	if in.all {
+		return keys, nil
+	}
+	titles, err := q.ListTitleKeys(ctx, db.ListTitleKeysParams{PortalID: p.ID, RoomKeys: keys})
+	if err != nil {
+		return nil, fmt.Errorf("read titles of rooms: %w", err)
+	}
+	return append(keys, titles...), nil
+}
+
+type memberKey struct{ room, account int32 }
+
+// memberCount is what a member did in the window.
+type memberCount struct {
+	events, doubtful int64
+	lastAt           time.Time // in the window, or before it on its first day; zero if never
+}
+
+func countActivity(
+	ctx context.Context, q *db.Queries, p Portal, w audit.Window, keys []int32, account int32, filter audit.Filter,
+) (map[memberKey]memberCount, error) {
+	head, days, tail := w.Parts()
+	if !days.To.After(days.From) && tail.To.Equal(tail.From) { // within one day
+		head.From = head.From.Truncate(24 * time.Hour)
+	}
+	rows, err := q.CountMemberActivity(ctx, db.CountMemberActivityParams{
+		PortalID: p.ID, RoomKeys: keys, OnlyAccount: account, CountedFrom: w.From, FirstDay: days.From, LastDay: days.To,
+		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To, Classes: countedClasses(filter),
+		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count activity: %w", err)
+	}
+	counts := make(map[memberKey]memberCount, len(rows))
+	for _, r := range rows {
+		key := memberKey{r.RoomKey, r.AccountKey}
+		c := counts[key]
+		c.events += r.Events
+		c.doubtful += r.DoubtfulEvents
+		c.lastAt = audit.Later(c.lastAt, r.LastAt.UTC())
+		counts[key] = c
+	}
+	return counts, nil
+}
+
 // accountsSeen reads the accounts of members, by key.
 func accountsSeen(
-	ctx context.Context, q *db.Queries, p Portal, until time.Time, in selected, members []db.ListMemberActivityRow,
+	ctx context.Context, q *db.Queries, p Portal, until time.Time, in selected, members []db.ListMembersRow,
 ) (map[int32]*db.ListAccountsSeenRow, error) {
 	if len(members) == 0 {
 		return nil, nil
