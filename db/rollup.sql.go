@@ -429,3 +429,114 @@ func (q *Queries) RecountRoomLasts(ctx context.Context, arg RecountRoomLastsPara
 	_, err := q.db.Exec(ctx, recountRoomLasts, arg.PortalID, arg.RoomKeys, arg.AccountKeys)
 	return err
 }
+
+const subtractFromRoomDays = `-- name: SubtractFromRoomDays :many
+WITH changed AS (
+    UPDATE room_day AS d
+    SET
+        views = nullif(d.views - g.views, 0),
+        edits = nullif(d.edits - g.edits, 0),
+        manages = nullif(d.manages - g.manages, 0),
+        view_first_at = CASE WHEN d.views <> g.views THEN d.view_first_at END,
+        view_last_at = CASE WHEN d.views <> g.views THEN d.view_last_at END,
+        edit_first_at = CASE WHEN d.edits <> g.edits THEN d.edit_first_at END,
+        edit_last_at = CASE WHEN d.edits <> g.edits THEN d.edit_last_at END,
+        manage_first_at = CASE WHEN d.manages <> g.manages THEN d.manage_first_at END,
+        manage_last_at = CASE WHEN d.manages <> g.manages THEN d.manage_last_at END
+    FROM (
+        SELECT
+            unnest($2::integer[]) AS room_key,
+            unnest($3::integer[]) AS account_key,
+            unnest($4::date[]) AS day,
+            unnest($5::integer[]) AS views,
+            unnest($6::integer[]) AS edits,
+            unnest($7::integer[]) AS manages,
+            unnest($8::timestamptz[]) AS view_first_at,
+            unnest($9::timestamptz[]) AS view_last_at,
+            unnest($10::timestamptz[]) AS edit_first_at,
+            unnest($11::timestamptz[]) AS edit_last_at,
+            unnest($12::timestamptz[]) AS manage_first_at,
+            unnest($13::timestamptz[]) AS manage_last_at
+    ) AS g
+    WHERE d.portal_id = $1 AND d.room_key = g.room_key AND d.account_key = g.account_key AND d.day = g.day
+    RETURNING
+        d.room_key, d.account_key, d.day,
+        (
+            g.views > 0 AND (g.view_first_at <= d.view_first_at OR g.view_last_at >= d.view_last_at)
+            OR g.edits > 0 AND (g.edit_first_at <= d.edit_first_at OR g.edit_last_at >= d.edit_last_at)
+            OR g.manages > 0 AND (g.manage_first_at <= d.manage_first_at OR g.manage_last_at >= d.manage_last_at)
+        ) IS TRUE AS is_unsure,
+        g.views > 0 AND d.views IS NULL OR g.edits > 0 AND d.edits IS NULL OR g.manages > 0 AND d.manages IS NULL AS is_less,
+        d.views IS NULL AND d.edits IS NULL AND d.manages IS NULL AS is_empty
+)
+SELECT c.room_key, c.account_key, c.day, c.is_unsure::boolean AS is_unsure, c.is_empty::boolean AS is_empty
+FROM changed AS c
+WHERE c.is_unsure OR c.is_less
+`
+
+type SubtractFromRoomDaysParams struct {
+	PortalID      int32
+	RoomKeys      []int32
+	AccountKeys   []int32
+	Days          []time.Time
+	Views         []int32
+	Edits         []int32
+	Manages       []int32
+	ViewFirstAt   []time.Time
+	ViewLastAt    []time.Time
+	EditFirstAt   []time.Time
+	EditLastAt    []time.Time
+	ManageFirstAt []time.Time
+	ManageLastAt  []time.Time
+}
+
+type SubtractFromRoomDaysRow struct {
+	RoomKey    int32
+	AccountKey int32
+	Day        time.Time
+	IsUnsure   bool
+	IsEmpty    bool
+}
+
+// Takes events away that have left the given rows; counts of 0 stand for none. Returns rows that need more
+// than that: is_unsure, the first or the last of a class has left and another one has to be found;
+// else a class has come to nothing, which room_last has to hear of; is_empty, all have.
+func (q *Queries) SubtractFromRoomDays(ctx context.Context, arg SubtractFromRoomDaysParams) ([]SubtractFromRoomDaysRow, error) {
+	rows, err := q.db.Query(ctx, subtractFromRoomDays,
+		arg.PortalID,
+		arg.RoomKeys,
+		arg.AccountKeys,
+		arg.Days,
+		arg.Views,
+		arg.Edits,
+		arg.Manages,
+		arg.ViewFirstAt,
+		arg.ViewLastAt,
+		arg.EditFirstAt,
+		arg.EditLastAt,
+		arg.ManageFirstAt,
+		arg.ManageLastAt,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SubtractFromRoomDaysRow{}
+	for rows.Next() {
+		var i SubtractFromRoomDaysRow
+		if err := rows.Scan(
+			&i.RoomKey,
+			&i.AccountKey,
+			&i.Day,
+			&i.IsUnsure,
+			&i.IsEmpty,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

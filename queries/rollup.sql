@@ -91,6 +91,52 @@ ON CONFLICT (portal_id, account_key, day) DO UPDATE SET
     events = d.events + excluded.events,
     last_at = greatest(d.last_at, excluded.last_at);
 
+-- name: SubtractFromRoomDays :many
+-- Takes events away that have left the given rows; counts of 0 stand for none. Returns rows that need more
+-- than that: is_unsure, the first or the last of a class has left and another one has to be found;
+-- else a class has come to nothing, which room_last has to hear of; is_empty, all have.
+WITH changed AS (
+    UPDATE room_day AS d
+    SET
+        views = nullif(d.views - g.views, 0),
+        edits = nullif(d.edits - g.edits, 0),
+        manages = nullif(d.manages - g.manages, 0),
+        view_first_at = CASE WHEN d.views <> g.views THEN d.view_first_at END,
+        view_last_at = CASE WHEN d.views <> g.views THEN d.view_last_at END,
+        edit_first_at = CASE WHEN d.edits <> g.edits THEN d.edit_first_at END,
+        edit_last_at = CASE WHEN d.edits <> g.edits THEN d.edit_last_at END,
+        manage_first_at = CASE WHEN d.manages <> g.manages THEN d.manage_first_at END,
+        manage_last_at = CASE WHEN d.manages <> g.manages THEN d.manage_last_at END
+    FROM (
+        SELECT
+            unnest(@room_keys::integer[]) AS room_key,
+            unnest(@account_keys::integer[]) AS account_key,
+            unnest(@days::date[]) AS day,
+            unnest(@views::integer[]) AS views,
+            unnest(@edits::integer[]) AS edits,
+            unnest(@manages::integer[]) AS manages,
+            unnest(@view_first_at::timestamptz[]) AS view_first_at,
+            unnest(@view_last_at::timestamptz[]) AS view_last_at,
+            unnest(@edit_first_at::timestamptz[]) AS edit_first_at,
+            unnest(@edit_last_at::timestamptz[]) AS edit_last_at,
+            unnest(@manage_first_at::timestamptz[]) AS manage_first_at,
+            unnest(@manage_last_at::timestamptz[]) AS manage_last_at
+    ) AS g
+    WHERE d.portal_id = @portal_id AND d.room_key = g.room_key AND d.account_key = g.account_key AND d.day = g.day
+    RETURNING
+        d.room_key, d.account_key, d.day,
+        (
+            g.views > 0 AND (g.view_first_at <= d.view_first_at OR g.view_last_at >= d.view_last_at)
+            OR g.edits > 0 AND (g.edit_first_at <= d.edit_first_at OR g.edit_last_at >= d.edit_last_at)
+            OR g.manages > 0 AND (g.manage_first_at <= d.manage_first_at OR g.manage_last_at >= d.manage_last_at)
+        ) IS TRUE AS is_unsure,
+        g.views > 0 AND d.views IS NULL OR g.edits > 0 AND d.edits IS NULL OR g.manages > 0 AND d.manages IS NULL AS is_less,
+        d.views IS NULL AND d.edits IS NULL AND d.manages IS NULL AS is_empty
+)
+SELECT c.room_key, c.account_key, c.day, c.is_unsure::boolean AS is_unsure, c.is_empty::boolean AS is_empty
+FROM changed AS c
+WHERE c.is_unsure OR c.is_less;
+
 -- name: DeleteRoomDays :exec
 -- Clears the way for a recount of the given rows.
 DELETE FROM room_day AS d

@@ -76,14 +76,67 @@ func (w *Writer) reattribute(ctx context.Context, q *db.Queries, changes []chang
 
 // recount brings the rollup rows that the changes touch up to date.
 func (w *Writer) recount(ctx context.Context, q *db.Queries, changes []change) error {
-	rooms, accounts := touchedDays(changes)
-	if err := w.recountRoomDays(ctx, q, rooms); err != nil {
+	if err := w.shiftRoomDays(ctx, q, changes); err != nil {
 		return err
 	}
-	if err := w.recountAccountDays(ctx, q, accounts); err != nil {
+	if err := w.recountAccountDays(ctx, q, touchedAccountDays(changes)); err != nil {
 		return err
 	}
 	return w.shiftEventHours(ctx, q, changes)
+}
+
+// shiftRoomDays takes the events out of the rows that counted them, and adds them to those where they
+// belong. Where the first or the last of a row has left, only raw events tell which one is that now.
+func (w *Writer) shiftRoomDays(ctx context.Context, q *db.Queries, changes []change) error {
+	left, come := roomCounts{}, roomCounts{}
+	for _, c := range changes {
+		if c.room == c.now.room && c.class == c.now.class && c.movedTo.IsZero() {
+			continue // surer than before, but counted where it was
+		}
+		left.add(c.account, c.room, c.class, c.at)
+		come.add(c.account, c.now.room, c.now.class, c.nowAt())
+	}
+	unsure, less, err := w.subtractFromRoomDays(ctx, q, left)
+	if err != nil {
+		return err
+	}
+	if err := w.recountRoomDays(ctx, q, unsure); err != nil {
+		return err
+	}
+	for _, key := range unsure {
+		delete(come, key)
+	}
+	if err := w.addToRoomDays(ctx, q, come); err != nil {
+		return err
+	}
+	return w.recountRoomLasts(ctx, q, lastsOf(less))
+}
+
+// subtractFromRoomDays returns the rows that have to be counted anew, and of the others those that have
+// lost all events of a class. Rows without any are gone. Both are in order.
+func (w *Writer) subtractFromRoomDays(ctx context.Context, q *db.Queries, left roomCounts) (unsure, less []roomDay, err error) {
+	if len(left) == 0 {
+		return nil, nil, nil
+	}
+	rows, err := q.SubtractFromRoomDays(ctx, db.SubtractFromRoomDaysParams(w.roomDaysArg(left)))
+	if err != nil {
+		return nil, nil, fmt.Errorf("subtract from room days: %w", err)
+	}
+	var empty []roomDay
+	for _, row := range rows {
+		key := roomDay{row.RoomKey, row.AccountKey, dayOf(row.Day)}
+		if row.IsUnsure {
+			unsure = append(unsure, key)
+			continue
+		}
+		less = append(less, key)
+		if row.IsEmpty {
+			empty = append(empty, key)
+		}
+	}
+	slices.SortFunc(unsure, roomDay.compare)
+	slices.SortFunc(less, roomDay.compare)
+	return unsure, less, w.deleteRoomDays(ctx, q, empty)
 }
 
 // The keys of rows of the tables of these names. Days are UTC days since 1970, hours likewise.
@@ -123,57 +176,67 @@ func hourOf(t time.Time) int64 { return t.Unix() / secondsAnHour }
 func dayTime(day int64) time.Time   { return time.Unix(day*secondsADay, 0).UTC() }
 func hourTime(hour int64) time.Time { return time.Unix(hour*secondsAnHour, 0).UTC() }
 
-// touchedDays returns the rows of rollups that the changes touch, in order.
-func touchedDays(changes []change) ([]roomDay, []accountDay) {
-	rooms, accounts := map[roomDay]bool{}, map[accountDay]bool{}
+// touchedAccountDays returns the rows of account_day that the changes touch.
+func touchedAccountDays(changes []change) []accountDay {
+	touched := map[accountDay]bool{}
 	for _, c := range changes {
 		if (c.class == audit.ClassNobody) != (c.now.class == audit.ClassNobody) || !c.movedTo.IsZero() {
-			accounts[accountDay{c.account, dayOf(c.at)}] = true
-			accounts[accountDay{c.account, dayOf(c.nowAt())}] = true
-		}
-		if c.room == c.now.room && c.class == c.now.class && c.movedTo.IsZero() {
-			continue // surer than before, but counted where it was
-		}
-		if c.room != 0 {
-			rooms[roomDay{c.room, c.account, dayOf(c.at)}] = true
-		}
-		if c.now.room != 0 {
-			rooms[roomDay{c.now.room, c.account, dayOf(c.nowAt())}] = true
+			touched[accountDay{c.account, dayOf(c.at)}] = true
+			touched[accountDay{c.account, dayOf(c.nowAt())}] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(rooms), roomDay.compare), slices.Collect(maps.Keys(accounts))
+	return slices.Collect(maps.Keys(touched))
+}
+
+// lastsOf returns the rows of room_last that rest on the given days, which are in order.
+func lastsOf(days []roomDay) []roomLast {
+	lasts := make([]roomLast, len(days))
+	for i, d := range days {
+		lasts[i] = roomLast{d.room, d.account}
+	}
+	return slices.Compact(lasts)
 }
 
 // recountRoomDays makes rows of room_day anew from raw events, and those of room_last that rest on
 // them. The keys are in order.
 func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, keys []roomDay) error {
-	if len(keys) == 0 {
-		return nil
+	if err := w.deleteRoomDays(ctx, q, keys); err != nil || len(keys) == 0 {
+		return err
 	}
-	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID}
-	var lasts []roomLast
-	for _, key := range keys {
-		arg.RoomKeys = append(arg.RoomKeys, key.room)
-		arg.AccountKeys = append(arg.AccountKeys, key.account)
-		arg.Days = append(arg.Days, dayTime(key.day))
-		if last := (roomLast{key.room, key.account}); len(lasts) == 0 || lasts[len(lasts)-1] != last {
-			lasts = append(lasts, last)
-		}
-	}
-	err := q.DeleteRoomDays(ctx, db.DeleteRoomDaysParams{
-		PortalID: w.Portal.ID, RoomKeys: arg.RoomKeys, AccountKeys: arg.AccountKeys, Days: arg.Days,
-	})
-	if err != nil {
-		return fmt.Errorf("clear room days: %w", err)
-	}
+	rooms, accounts, days := columns(keys)
+	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID, RoomKeys: rooms, AccountKeys: accounts, Days: days}
 	if err := q.RecountRoomDays(ctx, arg); err != nil {
 		return fmt.Errorf("recount room days: %w", err)
 	}
-	return w.recountRoomLasts(ctx, q, lasts)
+	return w.recountRoomLasts(ctx, q, lastsOf(keys))
+}
+
+func (w *Writer) deleteRoomDays(ctx context.Context, q *db.Queries, keys []roomDay) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	rooms, accounts, days := columns(keys)
+	arg := db.DeleteRoomDaysParams{PortalID: w.Portal.ID, RoomKeys: rooms, AccountKeys: accounts, Days: days}
+	if err := q.DeleteRoomDays(ctx, arg); err != nil {
+		return fmt.Errorf("clear room days: %w", err)
+	}
+	return nil
+}
+
+func columns(keys []roomDay) (rooms, accounts []int32, days []time.Time) {
+	for _, key := range keys {
+		rooms = append(rooms, key.room)
+		accounts = append(accounts, key.account)
+		days = append(days, dayTime(key.day))
+	}
+	return rooms, accounts, days
 }
 
 // recountRoomLasts makes rows anew from room_day.
 func (w *Writer) recountRoomLasts(ctx context.Context, q *db.Queries, keys []roomLast) error {
+	if len(keys) == 0 {
+		return nil
+	}
 	arg := db.RecountRoomLastsParams{PortalID: w.Portal.ID}
 	for _, key := range keys {
 		arg.RoomKeys = append(arg.RoomKeys, key.room)
@@ -235,6 +298,9 @@ func (w *Writer) shiftEventHours(ctx context.Context, q *db.Queries, changes []c
 		shifts[eventHour{hourOf(c.nowAt()), c.now.source, c.now.class}]++
 	}
 	maps.DeleteFunc(shifts, func(_ eventHour, n int32) bool { return n == 0 })
+	if len(shifts) == 0 {
+		return nil
+	}
 	if err := w.addToEventHours(ctx, q, shifts); err != nil {
 		return err
 	}

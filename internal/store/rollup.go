@@ -12,13 +12,23 @@ import (
 
 // tally is what events add to the rollups. What is counted where is what the Recount queries say.
 type tally struct {
-	rooms    map[roomDay]*roomCount
+	rooms    roomCounts
 	accounts map[accountDay]*count
 	hours    map[eventHour]int32
 }
 
+// roomCounts are what rows of room_day count.
+type roomCounts map[roomDay]*roomCount
+
 // roomCount has the counts of views, edits and manages.
 type roomCount [3]count
+
+// add counts an event, if it is one that room_day counts.
+func (r roomCounts) add(account, room int32, class audit.Class, at time.Time) {
+	if room != 0 && class >= audit.ClassView {
+		entry(r, roomDay{room, account, dayOf(at)})[class-audit.ClassView].add(at)
+	}
+}
 
 // count is a number of events with the first and the last of their dates.
 type count struct {
@@ -27,7 +37,7 @@ type count struct {
 }
 
 func newTally() tally {
-	return tally{rooms: map[roomDay]*roomCount{}, accounts: map[accountDay]*count{}, hours: map[eventHour]int32{}}
+	return tally{rooms: roomCounts{}, accounts: map[accountDay]*count{}, hours: map[eventHour]int32{}}
 }
 
 func (t tally) add(e *db.CopyEventsParams) {
@@ -36,8 +46,8 @@ func (t tally) add(e *db.CopyEventsParams) {
 	if class != audit.ClassNobody {
 		entry(t.accounts, accountDay{e.AccountKey, day}).add(e.OccurredAt)
 	}
-	if e.RoomKey != nil && class >= audit.ClassView {
-		entry(t.rooms, roomDay{*e.RoomKey, e.AccountKey, day})[class-audit.ClassView].add(e.OccurredAt)
+	if e.RoomKey != nil {
+		t.rooms.add(e.AccountKey, *e.RoomKey, class, e.OccurredAt)
 	}
 }
 
@@ -79,10 +89,17 @@ func (w *Writer) addToRollups(ctx context.Context, q *db.Queries, t tally) error
 	return w.addToEventHours(ctx, q, t.hours)
 }
 
-func (w *Writer) addToRoomDays(ctx context.Context, q *db.Queries, rooms map[roomDay]*roomCount) error {
+func (w *Writer) addToRoomDays(ctx context.Context, q *db.Queries, rooms roomCounts) error {
 	if len(rooms) == 0 {
 		return nil
 	}
+	if err := q.AddToRoomDays(ctx, w.roomDaysArg(rooms)); err != nil {
+		return fmt.Errorf("add to room days: %w", err)
+	}
+	return nil
+}
+
+func (w *Writer) roomDaysArg(rooms roomCounts) db.AddToRoomDaysParams {
 	arg := db.AddToRoomDaysParams{PortalID: w.Portal.ID}
 	for key, c := range rooms {
 		views, edits, manages := &c[0], &c[1], &c[2]
@@ -99,10 +116,7 @@ func (w *Writer) addToRoomDays(ctx context.Context, q *db.Queries, rooms map[roo
 		arg.ManageFirstAt = append(arg.ManageFirstAt, manages.first)
 		arg.ManageLastAt = append(arg.ManageLastAt, manages.last)
 	}
-	if err := q.AddToRoomDays(ctx, arg); err != nil {
-		return fmt.Errorf("add to room days: %w", err)
-	}
-	return nil
+	return arg
 }
 
 // addToEventHours adds differences, which can be negative.
