@@ -52,12 +52,21 @@ func TestRecountReadsTouchedDays(t *testing.T) {
 	}))
 	var table int
 	must(t, conn.QueryRow(t.Context(), "SELECT pg_relation_size('audit_event') / 8192").Scan(&table))
-	// Twelve events of other rooms, on two days.
+	_, err = conn.Exec(t.Context(), `
+		INSERT INTO room_day (portal_id, room_key, account_key, day, edits, edit_first_at, edit_last_at)
+		SELECT 1, room_key, account_key, (occurred_at AT TIME ZONE 'UTC')::date AS day, count(*), min(occurred_at), max(occurred_at)
+		FROM audit_event
+		WHERE class = 2 AND room_key IS NOT NULL
+		GROUP BY room_key, account_key, day`)
+	must(t, err)
+	// Twelve events of other rooms, on two days, each the first of several: which is the first then, only raw events tell.
 	rows, err := conn.Query(t.Context(), `
-		SELECT event_id, occurred_at FROM audit_event
-		WHERE room_source = 6 AND room_key <> 1
-			AND date_bin('1 day', occurred_at, 'epoch') IN (date_bin('1 day', $1::timestamptz, 'epoch'), date_bin('1 day', $2::timestamptz, 'epoch'))
-		ORDER BY event_id % 7, event_id LIMIT 12`, from.AddDate(0, 0, 20), from.AddDate(0, 0, 150))
+		SELECT e.event_id, e.occurred_at
+		FROM audit_event AS e
+		INNER JOIN room_day AS d ON d.room_key = e.room_key AND d.account_key = e.account_key AND d.edit_first_at = e.occurred_at
+		WHERE e.room_source = 6 AND e.class = 2 AND e.room_key <> 1 AND d.edits > 1 AND d.edit_last_at > d.edit_first_at
+			AND d.day IN (($1::timestamptz AT TIME ZONE 'UTC')::date, ($2::timestamptz AT TIME ZONE 'UTC')::date)
+		ORDER BY e.event_id % 7, e.event_id LIMIT 12`, from.AddDate(0, 0, 20), from.AddDate(0, 0, 150))
 	must(t, err)
 	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e audit.LogEntry, err error) {
 		err = row.Scan(&e.EventID, &e.At)
