@@ -151,8 +151,8 @@ WHERE d.portal_id = @portal_id AND d.room_key = t.room_key AND d.account_key = t
 -- name: RecountRoomDays :exec
 -- Counts the given rows anew from raw events; rows that come to nothing stay
 -- away. A subtraction would not do: it keeps a wrong first and last.
--- The lateral query with its OFFSET 0 makes the planner read the events of each
--- touched day by their time, and once, so that a few days of a long past cost no more than these
+-- The lateral query with its OFFSET 0 makes the planner read the events of each touched day by their
+-- time, and the one around it once, so that a few days of a long past cost no more than these
 -- days. Left free, it reads the whole table once the keys are five or more.
 WITH touched AS (
     SELECT
@@ -168,26 +168,30 @@ INSERT INTO room_day (
     view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
 )
 SELECT
-    e.portal_id, e.room_key, e.account_key, t.day,
+    e.portal_id, e.room_key, e.account_key, e.day,
     nullif(count(*) FILTER (WHERE e.class = 1), 0),
     nullif(count(*) FILTER (WHERE e.class = 2), 0),
     nullif(count(*) FILTER (WHERE e.class = 3), 0),
     min(e.occurred_at) FILTER (WHERE e.class = 1), max(e.occurred_at) FILTER (WHERE e.class = 1),
     min(e.occurred_at) FILTER (WHERE e.class = 2), max(e.occurred_at) FILTER (WHERE e.class = 2),
     min(e.occurred_at) FILTER (WHERE e.class = 3), max(e.occurred_at) FILTER (WHERE e.class = 3)
-FROM days AS d
-CROSS JOIN LATERAL (
-    SELECT o.portal_id, o.room_key, o.account_key, o.class, o.occurred_at
-    FROM audit_event AS o
-    WHERE o.portal_id = @portal_id
-        AND date_bin('1 hour', o.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
-        AND date_bin('1 hour', o.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
-        AND o.class > 0
+FROM (
+    SELECT d.day, o.portal_id, o.room_key, o.account_key, o.class, o.occurred_at
+    FROM days AS d
+    CROSS JOIN LATERAL (
+        SELECT a.portal_id, a.room_key, a.account_key, a.class, a.occurred_at
+        FROM audit_event AS a
+        WHERE a.portal_id = @portal_id
+            AND date_bin('1 hour', a.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
+            AND date_bin('1 hour', a.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
+            AND a.class > 0
+        OFFSET 0
+    ) AS o
     OFFSET 0
 ) AS e
-INNER JOIN touched AS t ON t.day = d.day AND t.room_key = e.room_key AND t.account_key = e.account_key
-GROUP BY e.portal_id, e.room_key, e.account_key, t.day
-ORDER BY e.portal_id, e.room_key, e.account_key, t.day;
+INNER JOIN touched AS t ON t.day = e.day AND t.room_key = e.room_key AND t.account_key = e.account_key
+GROUP BY e.portal_id, e.room_key, e.account_key, e.day
+ORDER BY e.portal_id, e.room_key, e.account_key, e.day;
 
 -- name: DeleteRoomLasts :exec
 -- Clears the way for a recount of the given rows.

@@ -18,6 +18,7 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"roompulse/internal/audit"
@@ -172,10 +173,10 @@ type call struct {
 
 // envelope is what DocSpace wraps its answers in.
 type envelope struct {
-	Response json.RawMessage `json:"response"`
-	Count    int             `json:"count"`
-	Total    *int            `json:"total"` // nil where the portal does not say
-	date     time.Time       // the portal's clock, zero if it did not say
+	Response jsontext.Value `json:"response"`
+	Count    int            `json:"count"`
+	Total    *int           `json:"total"` // nil where the portal does not say
+	date     time.Time      // the portal's clock, zero if it did not say
 }
 
 // get asks until there is an answer, the failure is final, or the time budget is spent.
