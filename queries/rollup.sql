@@ -93,7 +93,7 @@ ON CONFLICT (portal_id, account_key, day) DO UPDATE SET
 
 -- name: SubtractFromRoomDays :many
 -- Takes events away that have left the given rows; counts of 0 stand for none. Returns rows that need more
--- than that: is_unsure, the first or the last of a class has left and another one has to be found;
+-- than that: is_unsure, the first or the last of a class has left and another one has to be found, between first_at and last_at;
 -- else a class has come to nothing, which room_last has to hear of; is_empty, all have.
 WITH changed AS (
     UPDATE room_day AS d
@@ -131,9 +131,14 @@ WITH changed AS (
             OR g.manages > 0 AND (g.manage_first_at <= d.manage_first_at OR g.manage_last_at >= d.manage_last_at)
         ) IS TRUE AS is_unsure,
         g.views > 0 AND d.views IS NULL OR g.edits > 0 AND d.edits IS NULL OR g.manages > 0 AND d.manages IS NULL AS is_less,
-        d.views IS NULL AND d.edits IS NULL AND d.manages IS NULL AS is_empty
+        d.views IS NULL AND d.edits IS NULL AND d.manages IS NULL AS is_empty,
+        least(d.view_first_at, d.edit_first_at, d.manage_first_at) AS first_at,
+        greatest(d.view_last_at, d.edit_last_at, d.manage_last_at) AS last_at
 )
-SELECT c.room_key, c.account_key, c.day, c.is_unsure::boolean AS is_unsure, c.is_empty::boolean AS is_empty
+SELECT
+    c.room_key, c.account_key, c.day, c.is_unsure::boolean AS is_unsure, c.is_empty::boolean AS is_empty,
+    coalesce(c.first_at, '0001-01-01 00:00:00+00')::timestamptz AS first_at,
+    coalesce(c.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_at
 FROM changed AS c
 WHERE c.is_unsure OR c.is_less;
 
@@ -150,25 +155,27 @@ WHERE d.portal_id = @portal_id AND d.room_key = t.room_key AND d.account_key = t
 
 -- name: RecountRoomDays :exec
 -- Counts the given rows anew from raw events; rows that come to nothing stay
--- away. A subtraction would not do: it keeps a wrong first and last.
--- The lateral query with its OFFSET 0 makes the planner read the events of each touched day by their
--- time, and the one around it once, so that a few days of a long past cost no more than these
--- days. Left free, it reads the whole table once the keys are five or more.
+-- away. All events of a row lie between its first_at and last_at, or in the same hours.
+-- The lateral query with its OFFSET 0 makes the planner read the events of each of these hours by
+-- their time, and the one around it once, so that a few hours of a long past cost no more than these
+-- hours. Left free, it reads the whole table once the keys are five or more.
 WITH touched AS (
     SELECT
         unnest(@room_keys::integer[]) AS room_key,
         unnest(@account_keys::integer[]) AS account_key,
-        unnest(@days::date[]) AS day
+        unnest(@days::date[]) AS day,
+        unnest(@first_at::timestamptz[]) AS first_at,
+        unnest(@last_at::timestamptz[]) AS last_at
 ),
-days AS (
-    SELECT DISTINCT day FROM touched
+hours AS (
+    SELECT DISTINCT generate_series(date_bin('1 hour', first_at, 'epoch'), last_at, '1 hour') AS hour FROM touched
 )
 INSERT INTO room_day (
     portal_id, room_key, account_key, day, views, edits, manages,
     view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
 )
 SELECT
-    e.portal_id, e.room_key, e.account_key, e.day,
+    e.portal_id, e.room_key, e.account_key, t.day,
     nullif(count(*) FILTER (WHERE e.class = 1), 0),
     nullif(count(*) FILTER (WHERE e.class = 2), 0),
     nullif(count(*) FILTER (WHERE e.class = 3), 0),
@@ -176,22 +183,20 @@ SELECT
     min(e.occurred_at) FILTER (WHERE e.class = 2), max(e.occurred_at) FILTER (WHERE e.class = 2),
     min(e.occurred_at) FILTER (WHERE e.class = 3), max(e.occurred_at) FILTER (WHERE e.class = 3)
 FROM (
-    SELECT d.day, o.portal_id, o.room_key, o.account_key, o.class, o.occurred_at
-    FROM days AS d
+    SELECT o.*
+    FROM hours AS h
     CROSS JOIN LATERAL (
         SELECT a.portal_id, a.room_key, a.account_key, a.class, a.occurred_at
         FROM audit_event AS a
-        WHERE a.portal_id = @portal_id
-            AND date_bin('1 hour', a.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
-            AND date_bin('1 hour', a.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
-            AND a.class > 0
+        WHERE a.portal_id = @portal_id AND date_bin('1 hour', a.occurred_at, 'epoch') = h.hour AND a.class > 0
         OFFSET 0
     ) AS o
     OFFSET 0
 ) AS e
-INNER JOIN touched AS t ON t.day = e.day AND t.room_key = e.room_key AND t.account_key = e.account_key
-GROUP BY e.portal_id, e.room_key, e.account_key, e.day
-ORDER BY e.portal_id, e.room_key, e.account_key, e.day;
+INNER JOIN touched AS t
+    ON t.day = (e.occurred_at AT TIME ZONE 'UTC')::date AND t.room_key = e.room_key AND t.account_key = e.account_key
+GROUP BY e.portal_id, e.room_key, e.account_key, t.day
+ORDER BY e.portal_id, e.room_key, e.account_key, t.day;
 
 -- name: DeleteRoomLasts :exec
 -- Clears the way for a recount of the given rows.

@@ -100,11 +100,15 @@ func (w *Writer) shiftRoomDays(ctx context.Context, q *db.Queries, changes []cha
 	if err != nil {
 		return err
 	}
+	for i := range unsure {
+		row := &unsure[i]
+		if c := come[row.roomDay]; c != nil { // the new count has it as well
+			row.first, row.last = audit.Earlier(row.first, c.first()), audit.Later(row.last, c.last())
+			delete(come, row.roomDay)
+		}
+	}
 	if err := w.recountRoomDays(ctx, q, unsure); err != nil {
 		return err
-	}
-	for _, key := range unsure {
-		delete(come, key)
 	}
 	if err := w.addToRoomDays(ctx, q, come); err != nil {
 		return err
@@ -114,7 +118,7 @@ func (w *Writer) shiftRoomDays(ctx context.Context, q *db.Queries, changes []cha
 
 // subtractFromRoomDays returns the rows that have to be counted anew, and of the others those that have
 // lost all events of a class. Rows without any are gone. Both are in order.
-func (w *Writer) subtractFromRoomDays(ctx context.Context, q *db.Queries, left roomCounts) (unsure, less []roomDay, err error) {
+func (w *Writer) subtractFromRoomDays(ctx context.Context, q *db.Queries, left roomCounts) (unsure []roomSpan, less []roomDay, err error) {
 	if len(left) == 0 {
 		return nil, nil, nil
 	}
@@ -126,7 +130,7 @@ func (w *Writer) subtractFromRoomDays(ctx context.Context, q *db.Queries, left r
 	for _, row := range rows {
 		key := roomDay{row.RoomKey, row.AccountKey, dayOf(row.Day)}
 		if row.IsUnsure {
-			unsure = append(unsure, key)
+			unsure = append(unsure, roomSpan{key, row.FirstAt, row.LastAt})
 			continue
 		}
 		less = append(less, key)
@@ -134,7 +138,7 @@ func (w *Writer) subtractFromRoomDays(ctx context.Context, q *db.Queries, left r
 			empty = append(empty, key)
 		}
 	}
-	slices.SortFunc(unsure, roomDay.compare)
+	slices.SortFunc(unsure, func(a, b roomSpan) int { return a.compare(b.roomDay) })
 	slices.SortFunc(less, roomDay.compare)
 	return unsure, less, w.deleteRoomDays(ctx, q, empty)
 }
@@ -144,6 +148,11 @@ type (
 	roomDay struct {
 		room, account int32
 		day           int64
+	}
+	// roomSpan has the time in which all events of the row lie, both ends included.
+	roomSpan struct {
+		roomDay
+		first, last time.Time
 	}
 	roomLast struct {
 		room, account int32
@@ -198,13 +207,22 @@ func lastsOf(days []roomDay) []roomLast {
 }
 
 // recountRoomDays makes rows of room_day anew from raw events, and those of room_last that rest on
-// them. The keys are in order.
-func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, keys []roomDay) error {
-	if err := w.deleteRoomDays(ctx, q, keys); err != nil || len(keys) == 0 {
+// them. The rows are in order.
+func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, rows []roomSpan) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	keys := make([]roomDay, len(rows))
+	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID}
+	for i, row := range rows {
+		keys[i] = row.roomDay
+		arg.FirstAt = append(arg.FirstAt, row.first)
+		arg.LastAt = append(arg.LastAt, row.last)
+	}
+	if err := w.deleteRoomDays(ctx, q, keys); err != nil {
 		return err
 	}
-	rooms, accounts, days := columns(keys)
-	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID, RoomKeys: rooms, AccountKeys: accounts, Days: days}
+	arg.RoomKeys, arg.AccountKeys, arg.Days = columns(keys)
 	if err := q.RecountRoomDays(ctx, arg); err != nil {
 		return fmt.Errorf("recount room days: %w", err)
 	}

@@ -30,6 +30,23 @@ func (r roomCounts) add(account, room int32, class audit.Class, at time.Time) {
 	}
 }
 
+// first and last are the dates of the first and the last event of any class.
+func (r *roomCount) first() (at time.Time) {
+	for _, c := range r {
+		if c.events > 0 && (at.IsZero() || c.first.Before(at)) {
+			at = c.first
+		}
+	}
+	return at
+}
+
+func (r *roomCount) last() (at time.Time) {
+	for _, c := range r {
+		at = audit.Later(at, c.last)
+	}
+	return at
+}
+
 // count is a number of events with the first and the last of their dates.
 type count struct {
 	events      int32

@@ -188,11 +188,11 @@ func (v *verifier) roomDays(ctx context.Context, q *db.Queries, day, next time.T
 	if len(wrong) == 0 || v.writer == nil {
 		return nil
 	}
-	keys := make([]roomDay, len(wrong))
+	rows := make([]roomSpan, len(wrong))
 	for i, row := range wrong {
-		keys[i] = roomDay{row.RoomKey, row.AccountKey, dayOf(day)}
+		rows[i] = roomSpan{roomDay{row.RoomKey, row.AccountKey, dayOf(day)}, day, next.Add(-time.Microsecond)}
 	}
-	return v.writer.recountRoomDays(ctx, q, keys)
+	return v.writer.recountRoomDays(ctx, q, rows)
 }
 
 func (v *verifier) accountDays(ctx context.Context, q *db.Queries, day, next time.Time) error {
