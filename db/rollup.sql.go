@@ -350,14 +350,9 @@ func (q *Queries) RecountAccountLasts(ctx context.Context, arg RecountAccountLas
 const recountRoomDays = `-- name: RecountRoomDays :exec
 WITH touched AS (
     SELECT
-        unnest($2::integer[]) AS room_key,
-        unnest($3::integer[]) AS account_key,
-        unnest($4::date[]) AS day,
-        unnest($5::timestamptz[]) AS first_at,
-        unnest($6::timestamptz[]) AS last_at
-),
-hours AS (
-    SELECT DISTINCT generate_series(date_bin('1 hour', first_at, 'epoch'), last_at, '1 hour') AS hour FROM touched
+        unnest($3::integer[]) AS room_key,
+        unnest($4::integer[]) AS account_key,
+        unnest($5::date[]) AS day
 )
 INSERT INTO room_day (
     portal_id, room_key, account_key, day, views, edits, manages,
@@ -373,11 +368,11 @@ SELECT
     min(e.occurred_at) FILTER (WHERE e.class = 3), max(e.occurred_at) FILTER (WHERE e.class = 3)
 FROM (
     SELECT o.portal_id, o.room_key, o.account_key, o.class, o.occurred_at
-    FROM hours AS h
+    FROM (SELECT unnest($1::timestamptz[]) AS hour) AS h
     CROSS JOIN LATERAL (
         SELECT a.portal_id, a.room_key, a.account_key, a.class, a.occurred_at
         FROM audit_event AS a
-        WHERE a.portal_id = $1 AND date_bin('1 hour', a.occurred_at, 'epoch') = h.hour AND a.class > 0
+        WHERE a.portal_id = $2 AND date_bin('1 hour', a.occurred_at, 'epoch') = h.hour AND a.class > 0
         OFFSET 0
     ) AS o
     OFFSET 0
@@ -389,27 +384,24 @@ ORDER BY e.portal_id, e.room_key, e.account_key, t.day
 `
 
 type RecountRoomDaysParams struct {
+	Hours       []time.Time
 	PortalID    int32
 	RoomKeys    []int32
 	AccountKeys []int32
 	Days        []time.Time
-	FirstAt     []time.Time
-	LastAt      []time.Time
 }
 
-// Counts the given rows anew from raw events; rows that come to nothing stay
-// away. All events of a row lie between its first_at and last_at, or in the same hours.
-// The lateral query with its OFFSET 0 makes the planner read the events of each of these hours by
-// their time, and the one around it once, so that a few hours of a long past cost no more than these
+// Counts the given rows anew from raw events of the given hours; rows that come to nothing stay away.
+// The lateral query with its OFFSET 0 makes the planner read the events of each hour by their time, and the
+// one around it once, so that a few hours of a long past cost no more than these
 // hours. Left free, it reads the whole table once the keys are five or more.
 func (q *Queries) RecountRoomDays(ctx context.Context, arg RecountRoomDaysParams) error {
 	_, err := q.db.Exec(ctx, recountRoomDays,
+		arg.Hours,
 		arg.PortalID,
 		arg.RoomKeys,
 		arg.AccountKeys,
 		arg.Days,
-		arg.FirstAt,
-		arg.LastAt,
 	)
 	return err
 }

@@ -154,21 +154,15 @@ USING (
 WHERE d.portal_id = @portal_id AND d.room_key = t.room_key AND d.account_key = t.account_key AND d.day = t.day;
 
 -- name: RecountRoomDays :exec
--- Counts the given rows anew from raw events; rows that come to nothing stay
--- away. All events of a row lie between its first_at and last_at, or in the same hours.
--- The lateral query with its OFFSET 0 makes the planner read the events of each of these hours by
--- their time, and the one around it once, so that a few hours of a long past cost no more than these
+-- Counts the given rows anew from raw events of the given hours; rows that come to nothing stay away.
+-- The lateral query with its OFFSET 0 makes the planner read the events of each hour by their time, and the
+-- one around it once, so that a few hours of a long past cost no more than these
 -- hours. Left free, it reads the whole table once the keys are five or more.
 WITH touched AS (
     SELECT
         unnest(@room_keys::integer[]) AS room_key,
         unnest(@account_keys::integer[]) AS account_key,
-        unnest(@days::date[]) AS day,
-        unnest(@first_at::timestamptz[]) AS first_at,
-        unnest(@last_at::timestamptz[]) AS last_at
-),
-hours AS (
-    SELECT DISTINCT generate_series(date_bin('1 hour', first_at, 'epoch'), last_at, '1 hour') AS hour FROM touched
+        unnest(@days::date[]) AS day
 )
 INSERT INTO room_day (
     portal_id, room_key, account_key, day, views, edits, manages,
@@ -184,7 +178,7 @@ SELECT
     min(e.occurred_at) FILTER (WHERE e.class = 3), max(e.occurred_at) FILTER (WHERE e.class = 3)
 FROM (
     SELECT o.*
-    FROM hours AS h
+    FROM (SELECT unnest(@hours::timestamptz[]) AS hour) AS h
     CROSS JOIN LATERAL (
         SELECT a.portal_id, a.room_key, a.account_key, a.class, a.occurred_at
         FROM audit_event AS a

@@ -213,15 +213,17 @@ func (w *Writer) recountRoomDays(ctx context.Context, q *db.Queries, rows []room
 		return nil
 	}
 	keys := make([]roomDay, len(rows))
-	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID}
+	hours := map[time.Time]bool{}
 	for i, row := range rows {
 		keys[i] = row.roomDay
-		arg.FirstAt = append(arg.FirstAt, row.first)
-		arg.LastAt = append(arg.LastAt, row.last)
+		for h := hourOf(row.first); h <= hourOf(row.last); h++ {
+			hours[hourTime(h)] = true
+		}
 	}
 	if err := w.deleteRoomDays(ctx, q, keys); err != nil {
 		return err
 	}
+	arg := db.RecountRoomDaysParams{PortalID: w.Portal.ID, Hours: slices.SortedFunc(maps.Keys(hours), time.Time.Compare)}
 	arg.RoomKeys, arg.AccountKeys, arg.Days = columns(keys)
 	if err := q.RecountRoomDays(ctx, arg); err != nil {
 		return fmt.Errorf("recount room days: %w", err)
