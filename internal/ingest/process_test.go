@@ -38,6 +38,10 @@ func syncProcess() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	// For the peak of its memory. What a parent is told of it on Linux has the parent's own in it.
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		fmt.Printf("%s", status)
+	}
 	return 0
 }
 
@@ -65,13 +69,22 @@ func (s syncTask) run(ctx context.Context) error {
 // process returns a process that syncs as h.sync does.
 func (h *harness) process(t *testing.T, options ingest.Options) *exec.Cmd {
 	t.Helper()
-	task, err := json.Marshal(syncTask{
+	return syncTask{
 		Host: h.server.URL, Database: h.conn.Config().ConnString(), Owner: h.owner, Now: h.now.Add(h.skew),
 		RestoredAt: options.RestoredAt, Parallel: options.Parallel,
-	})
-	must(t, err)
+	}.command(t)
+}
+
+func (s syncTask) command(t testing.TB) *exec.Cmd {
+	t.Helper()
+	task, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
 	self, err := os.Executable()
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append(os.Environ(), processVariable+"="+string(task))
 	return cmd
