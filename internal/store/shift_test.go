@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestShiftsEqualRecount(t *testing.T) {
 	portals := 0
 	rapid.Check(t, func(t *rapid.T) {
 		portals++
-		w, err := st.OpenWriter(ctx, fmt.Sprintf("https://s%d.example.org", portals), owner(fmt.Sprint(portals)), now)
+		w, err := st.OpenWriter(ctx, fmt.Sprintf("https://s%d.example.org", portals), owner(strconv.Itoa(portals)), now)
 		check := func(err error) {
 			if err != nil {
 				t.Fatal(err)

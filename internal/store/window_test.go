@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestMissingSpansHourByHour(t *testing.T) {
 	portals := 0
 	rapid.Check(t, func(t *rapid.T) {
 		portals++
-		w, err := st.OpenWriter(ctx, fmt.Sprintf("https://w%d.example.org", portals), owner(fmt.Sprint(portals)), now)
+		w, err := st.OpenWriter(ctx, fmt.Sprintf("https://w%d.example.org", portals), owner(strconv.Itoa(portals)), now)
 		if err != nil {
 			t.Fatal(err)
 		}
