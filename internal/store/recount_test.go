@@ -518,7 +518,8 @@ func (p play) recount(q report.InactiveQuery) []report.Room {
 }
 
 // TestReportEqualsRecount: for random events, memberships, exclusions, windows,
-// zones and filters, a report is what plain Go makes of the same values.
+// zones and filters, a report is what plain Go makes of the same values, and what the
+// schema analytics says.
 func TestReportEqualsRecount(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -545,6 +546,9 @@ func TestReportEqualsRecount(t *testing.T) {
 			checkBuckets(ctx, t, p, reader, q)
 			checkActivityReport(ctx, t, p, reader, q)
 		}
+		w := drawQuery(t).Window
+		checkActivityFunction(ctx, t, conn, reader, w)
+		checkMembersView(ctx, t, conn, reader, w)
 	})
 }
 
