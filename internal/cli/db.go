@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"roompulse/internal/audit"
 	"roompulse/internal/config"
 	"roompulse/internal/localpg"
 	"roompulse/internal/store"
@@ -16,13 +17,20 @@ import (
 func (a *app) dbCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "db",
-		Usage: "run the private PostgreSQL server, which is used when DATABASE_URL is not set",
+		Usage: "run the private PostgreSQL server, which is used when DATABASE_URL is not set; set up roles for analysts",
 		Subcommands: []*cli.Command{
 			{Name: "start", Usage: "start the private server, unless it runs", Action: a.dbStart},
 			{Name: "stop", Usage: "stop the private server; the next command that needs it starts it again", Action: a.dbStop},
 			{Name: "status", Usage: "say whether the private server runs, and where its data are", Action: a.dbStatus},
-			{Name: "url", Usage: "print the URL of the database in use, for other programs", Action: a.dbURL},
+			{
+				Name: "url", Usage: "print the URL of the database in use, for other programs", Action: a.dbURL,
+				Flags: []cli.Flag{&cli.StringFlag{
+					Name: "role", Value: "owner",
+					Usage: "`ROLE` to connect as: owner or, on the private server, analyst, who may read the views of analytics only",
+				}},
+			},
 			{Name: "psql", Usage: "open psql on the database in use", ArgsUsage: "[-- ARGUMENTS OF PSQL]", Action: a.dbPsql},
+			a.dbRolesCommand(),
 		},
 	}
 }
@@ -112,6 +120,14 @@ func (a *app) databaseURL(c *cli.Context) (string, error) {
 }
 
 func (a *app) dbURL(c *cli.Context) error {
+	role := c.String("role")
+	switch role {
+	case "owner":
+	case "analyst":
+		return a.dbAnalystURL(c)
+	default:
+		return audit.Usagef("--role %q is not known: write owner or analyst", role)
+	}
 	url, err := a.databaseURL(c)
 	if err != nil {
 		return err

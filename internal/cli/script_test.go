@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -226,7 +227,7 @@ func setClock(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(clockVariable, args[0])
 }
 
-// database empty|migrated|locked: another database for the script, with nothing
+// database empty|migrated|clerk|locked: another database for the script, with nothing
 // in it, or without rows, or one that takes no password.
 func setDatabase(ts *testscript.TestScript, neg bool, args []string) {
 	s := stageOf(ts)
@@ -236,6 +237,11 @@ func setDatabase(ts *testscript.TestScript, neg bool, args []string) {
 		create := map[string]func(testing.TB) string{"empty": pgtest.Empty, "migrated": pgtest.New}[args[0]]
 		s.database, s.conn = create(s.tb), nil
 		ts.Setenv("DATABASE_URL", s.database)
+	case "clerk": // the same, for a role that owns nothing
+		var login string
+		if login, err = s.makeClerk(); err == nil {
+			ts.Setenv("DATABASE_URL", pgtest.As(s.tb, s.database, login))
+		}
 	case "locked":
 		var address string
 		if address, err = refusePasswords(s.tb); err == nil {
@@ -245,6 +251,25 @@ func setDatabase(ts *testscript.TestScript, neg bool, args []string) {
 		err = fmt.Errorf("database %s?", args[0])
 	}
 	try(ts, neg, "database", err)
+}
+
+// makeClerk migrates the database and makes a role that may read its tables.
+func (s *stage) makeClerk() (name string, err error) {
+	ctx := s.tb.Context()
+	s.database = pgtest.New(s.tb)
+	if s.conn, err = pgx.Connect(ctx, s.database); err != nil {
+		return "", err
+	}
+	if err := s.conn.QueryRow(ctx, "SELECT 'clerk_of_' || current_database()").Scan(&name); err != nil {
+		return "", err
+	}
+	s.tb.Cleanup(func() {
+		if _, err := s.conn.Exec(context.WithoutCancel(ctx), "DROP OWNED BY "+name+"; DROP ROLE "+name); err != nil {
+			s.tb.Error(err)
+		}
+	})
+	_, err = s.conn.Exec(ctx, "CREATE ROLE "+name+" LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO "+name)
+	return name, err
 }
 
 // refusePasswords serves PostgreSQL's protocol up to the password, which is wrong.

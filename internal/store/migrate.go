@@ -45,7 +45,7 @@ func (s *Store) withProvider(f func(*goose.Provider) error) (err error) {
 }
 
 // MigrateUp applies all migrations that are missing, and returns them. It also
-// brings the table of actions up to this version's list. The error is
+// brings the table of actions up to this version's list, and lets analysts read new views. The error is
 // ErrTooNew if a newer version has migrated the database.
 func (s *Store) MigrateUp(ctx context.Context) (applied []Migration, err error) {
 	if err := s.CheckSchema(ctx); errors.Is(err, ErrTooNew) {
@@ -61,6 +61,9 @@ func (s *Store) MigrateUp(ctx context.Context) (applied []Migration, err error) 
 	}
 	if err != nil {
 		return applied, fmt.Errorf("migrate the database: %w", err)
+	}
+	if err := s.grantAnalysts(ctx); err != nil {
+		return applied, err
 	}
 	return applied, s.loadActions(ctx)
 }

@@ -20,6 +20,7 @@ const (
 	lockPortals int32 = 7300 // making a portal; its second number is 0
 	lockSync    int32 = 7301 // writing a portal's data
 	lockRemind  int32 = 7302 // sending reminders to people of a portal
+	lockRoles   int32 = 7303 // roles and what they may do; its second number is 0
 )
 
 // Writer writes the data of one portal. It holds the portal's lock on the one

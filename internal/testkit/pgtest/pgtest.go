@@ -11,6 +11,7 @@ package pgtest
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"sync/atomic"
 	"testing"
@@ -45,6 +46,28 @@ func database(tb testing.TB, s *session, template string) string {
 		}
 	})
 	return s.databaseURL(name)
+}
+
+// As returns the URL for logging in to a test's database as another role of the
+// server, which must exist. Roles belong to the whole server: a test may not change what it is or drop it.
+func As(tb testing.TB, databaseURL, role string) string {
+	tb.Helper()
+	s := current(tb)
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		tb.Fatalf("pgtest: %v", err)
+	}
+	query := u.Query()
+	query.Del("user")
+	u.RawQuery = query.Encode()
+	u.User = url.User(role)
+	if s.server == nil {
+		if err := s.setPassword(tb.Context(), role); err != nil {
+			tb.Fatalf("pgtest: give the role %s a password: %v", role, err)
+		}
+		u.User = url.UserPassword(role, rolePassword)
+	}
+	return u.String()
 }
 
 // Main runs the tests of a package that needs databases, and then leaves the server:

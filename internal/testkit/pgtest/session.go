@@ -278,6 +278,20 @@ func schemaHash() (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)[:6]), err
 }
 
+// rolePassword is that of roles on a server that asks for one.
+const rolePassword = "pgtest"
+
+// setPassword lets a role log in to a server that asks for passwords. Two that change a role at once would fail.
+func (s *session) setPassword(ctx context.Context, role string) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockKey+1); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "ALTER ROLE "+pgx.Identifier{role}.Sanitize()+" PASSWORD '"+rolePassword+"'")
+		return err
+	})
+}
+
 // create makes a database as a copy of template.
 func (s *session) create(ctx context.Context, template string) (name string, err error) {
 	name = fmt.Sprintf("%s%d_%d", testPrefix, s.anchor.PgConn().PID(), s.serial.Add(1))
