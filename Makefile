@@ -52,8 +52,9 @@ else
 endif
 
 .PHONY: generate
-generate: go ## write db/ anew from migrations/ and queries/
+generate: go $(if $(ROOMPULSE_TEST_DATABASE_URL),,postgres) ## write db/ and docs/schema.md anew from migrations/ and queries/
 	GO='$(GO)' internal/tools/generate-db.sh
+	$(GO) test ./internal/analytics -run '^TestDictionary$$' -update
 
 .PHONY: fmt
 fmt: go ## format the Go code

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"net/url"
 
 	"github.com/urfave/cli/v2"
 
@@ -85,13 +84,6 @@ func (a *app) dbAnalystURL(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	address, err := url.Parse(server.URL())
-	if err != nil {
-		return fmt.Errorf("read the URL of the private server: %w", err)
-	}
-	query := address.Query()
-	query.Set("user", store.AnalystRole)
-	address.RawQuery = query.Encode()
-	fmt.Fprintln(a.stdout, address)
+	fmt.Fprintln(a.stdout, server.URLFor(store.AnalystRole))
 	return nil
 }

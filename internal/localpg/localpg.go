@@ -119,9 +119,12 @@ func defaultDir() (string, error) {
 
 // URL returns the address of the database roompulse on the server, for pgx, psql and other programs. It holds no secret.
 // Until Start has succeeded nothing may answer there.
-func (s *Server) URL() string {
+func (s *Server) URL() string { return s.URLFor(superuser) }
+
+// URLFor is URL for another role of the server, whether or not it exists.
+func (s *Server) URLFor(role string) string {
 	socketDir, port := s.address()
-	return dsn(socketDir, port, database)
+	return dsn(socketDir, port, database, role)
 }
 
 // address returns where the running server listens, or else where the next one will.
@@ -254,7 +257,7 @@ func (s *Server) connect(ctx context.Context, pf pidFile, database string) (*pgx
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout, errNotReady)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, dsn(pf.socketDir, pf.port, database))
+	conn, err := pgx.Connect(ctx, dsn(pf.socketDir, pf.port, database, superuser))
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

@@ -90,10 +90,10 @@ func ownerOf(info fs.FileInfo) int {
 }
 
 // dsn names a database on the server; pgx, psql and everything on libpq understand it.
-func dsn(socketDir, port, database string) string {
+func dsn(socketDir, port, database, role string) string {
 	// libpq takes %20 for a space but not +; the slashes may stay, which is easier on the eye.
 	host := strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(socketDir))
-	return "postgres:///" + database + "?host=" + host + "&port=" + port + "&user=" + superuser
+	return "postgres:///" + database + "?host=" + host + "&port=" + port + "&user=" + role
 }
 
 // quoteListItem quotes a path for a setting that is a comma-separated list.
