@@ -28,12 +28,8 @@ type column struct {
 	Key                 bool
 }
 
-func (r relation) column(name string) (column, bool) {
-	i := slices.IndexFunc(r.Columns, func(c column) bool { return c.Name == name })
-	if i < 0 {
-		return column{}, false
-	}
-	return r.Columns[i], true
+func (r relation) has(name string) bool {
+	return slices.ContainsFunc(r.Columns, func(c column) bool { return c.Name == name })
 }
 
 // key returns the columns of the primary key, portal_id apart.
@@ -264,9 +260,7 @@ func writeDiagram(b *strings.Builder, all []relation, keysOnly bool) {
 
 // namesMore reports whether rows of a view name a room or an account, and by it the portal.
 func namesMore(r relation) bool {
-	_, room := r.column("room_id")
-	_, account := r.column("account_id")
-	return (room || account) && r.Name != "rooms" && r.Name != "accounts"
+	return (r.has("room_id") || r.has("account_id")) && r.Name != "rooms" && r.Name != "accounts"
 }
 
 func writeRelation(b *strings.Builder, r relation) {

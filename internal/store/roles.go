@@ -114,10 +114,10 @@ func (s *Store) RolesSQL(ctx context.Context, private bool) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("list databases: %w", err)
 	}
-	for _, other := range others {
-		sql += "REVOKE ALL ON DATABASE " + other + " FROM PUBLIC;\n"
+	if len(others) == 0 {
+		return sql, nil
 	}
-	return sql, nil
+	return sql + "REVOKE ALL ON DATABASE " + strings.Join(others, ", ") + " FROM PUBLIC;\n", nil
 }
 
 // SetUpRoles does what RolesSQL says, unless it is done. Any number of processes may call it at

@@ -1,0 +1,22 @@
+-- How far can I trust what the other questions answer?
+--
+-- Answer   One row: since when and until when all events are held; how many there are in the
+--          window, how many of them count but have no certain room, and of how many the room is inferred.
+-- Caveats  Outside [complete_from, complete_until) nothing can be said of anybody's silence.
+
+\set portal 'https://acme.onlyoffice.com'
+\set from '2026-10-01'
+\set to '2026-11-01'
+
+SELECT
+    p.complete_from,
+    p.complete_until,
+    coalesce(sum(d.events), 0) AS events,
+    coalesce(sum(d.events) FILTER (
+        WHERE d.room_source IN ('unresolved', 'unplaced_move') AND d.class IN ('view', 'edit', 'manage')
+    ), 0) AS unattributed_events,
+    coalesce(sum(d.events) FILTER (WHERE d.room_source IN ('entry_nearby', 'title')), 0) AS inferred_events
+FROM analytics.portals AS p
+LEFT JOIN analytics.events_daily AS d ON d.portal = p.portal AND d.day >= :'from' AND d.day < :'to'
+WHERE p.portal = :'portal'
+GROUP BY p.complete_from, p.complete_until;
