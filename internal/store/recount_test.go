@@ -547,6 +547,12 @@ func TestReportEqualsRecount(t *testing.T) {
 			checkActivityReport(ctx, t, p, reader, q)
 		}
 		w := drawQuery(t).Window
+		if len(p.acts) > 0 && rapid.Bool().Draw(t, "between acts") { // the first is in the window, the last is not
+			a, b := rapid.SampledFrom(p.acts).Draw(t, "first").at, rapid.SampledFrom(p.acts).Draw(t, "last").at
+			if a.Before(b) {
+				w.From, w.To = a, b
+			}
+		}
 		checkActivityFunction(ctx, t, conn, reader, w)
 		checkMembersView(ctx, t, conn, reader, w)
 	})
