@@ -133,7 +133,7 @@ LEFT JOIN page AS g ON g.portal_id = e.portal_id AND g.page_key = e.page_key
 LEFT JOIN context AS x ON x.portal_id = e.portal_id AND x.context_key = e.context_key
 LEFT JOIN sync_run AS s ON s.portal_id = e.portal_id AND s.run_id = e.run_id;
 
-COMMENT ON VIEW analytics.events IS 'One row per event of the audit trail, with all that is known of it. It is the biggest view: name a span of occurred_at in every query, which then reads about that share of the table; there is no index by room, person or class, so a query without a span reads everything. activity_daily and events_daily answer most questions from a small part of the rows';
+COMMENT ON VIEW analytics.events IS 'One row per event of the audit trail, with all that is known of it. It is the biggest view: name a span of occurred_at in every query, which then reads about that share of the table; there is no index by room, person or class, so a query without a span reads everything. activity_daily, last_activity and events_hourly answer most questions from a small part of the rows';
 COMMENT ON COLUMN analytics.events.portal IS 'Base URL of the portal';
 COMMENT ON COLUMN analytics.events.event_id IS 'The portal''s own id of the event, unique within the portal; not in order of time';
 COMMENT ON COLUMN analytics.events.occurred_at IS 'When the portal recorded the act, by its clock; whole seconds on most portals';
@@ -164,25 +164,25 @@ COMMENT ON COLUMN analytics.events.context IS 'Where in the portal, in words of 
 COMMENT ON COLUMN analytics.events.description IS 'The portal''s sentence about the act, in the language of the API key''s owner; null if none. It may name files and people';
 COMMENT ON COLUMN analytics.events.extra IS 'Fields that the portal listed and that have no column here, a JSON object; null if none';
 
-CREATE VIEW analytics.events_daily AS
+CREATE VIEW analytics.events_hourly AS
 SELECT
     p.host AS portal,
-    d.day,
-    CASE d.room_source
+    h.hour,
+    CASE h.room_source
         WHEN 0 THEN 'none' WHEN 1 THEN 'payload' WHEN 2 THEN 'target' WHEN 3 THEN 'history' WHEN 4 THEN 'entry'
         WHEN 5 THEN 'entry_nearby' WHEN 6 THEN 'title' WHEN 7 THEN 'unresolved' WHEN 8 THEN 'unplaced_move'
     END AS room_source,
-    CASE d.class WHEN -1 THEN 'nobody' WHEN 0 THEN 'none' WHEN 1 THEN 'view' WHEN 2 THEN 'edit' WHEN 3 THEN 'manage' END AS class,
-    d.events
-FROM event_day AS d
-LEFT JOIN portal AS p ON p.portal_id = d.portal_id;
+    CASE h.class WHEN -1 THEN 'nobody' WHEN 0 THEN 'none' WHEN 1 THEN 'view' WHEN 2 THEN 'edit' WHEN 3 THEN 'manage' END AS class,
+    h.events::bigint AS events
+FROM event_hour AS h
+LEFT JOIN portal AS p ON p.portal_id = h.portal_id;
 
-COMMENT ON VIEW analytics.events_daily IS 'One row per portal, UTC day, room_source and class: how many events there were, and how well their rooms are known. Every event is counted once; zero has no row';
-COMMENT ON COLUMN analytics.events_daily.portal IS 'Base URL of the portal';
-COMMENT ON COLUMN analytics.events_daily.day IS 'UTC day';
-COMMENT ON COLUMN analytics.events_daily.room_source IS 'How the room is known, as events.room_source; unresolved and unplaced_move with class view, edit or manage are the unattributed events of reports';
-COMMENT ON COLUMN analytics.events_daily.class IS 'What the events count as, as events.class';
-COMMENT ON COLUMN analytics.events_daily.events IS 'Number of events';
+COMMENT ON VIEW analytics.events_hourly IS 'One row per portal, hour, room_source and class: how many events there were, and how well their rooms are known. Every event is counted once; zero has no row';
+COMMENT ON COLUMN analytics.events_hourly.portal IS 'Base URL of the portal';
+COMMENT ON COLUMN analytics.events_hourly.hour IS 'Start of the hour, as events.occurred_hour';
+COMMENT ON COLUMN analytics.events_hourly.room_source IS 'How the room is known, as events.room_source; unresolved and unplaced_move with class view, edit or manage are the unattributed events of reports';
+COMMENT ON COLUMN analytics.events_hourly.class IS 'What the events count as, as events.class';
+COMMENT ON COLUMN analytics.events_hourly.events IS 'Number of events';
 
 CREATE VIEW analytics.rooms AS
 SELECT
@@ -234,15 +234,10 @@ SELECT
     ) AS is_person,
     a.registered_at,
     a.listed_at AS last_listed_at,
-    (
-        SELECT d.last_at
-        FROM account_day AS d
-        WHERE d.portal_id = a.portal_id AND d.account_key = a.account_key
-        ORDER BY d.day DESC
-        LIMIT 1
-    ) AS last_seen_at
+    l.last_at AS last_seen_at
 FROM account AS a
-LEFT JOIN portal AS p ON p.portal_id = a.portal_id;
+LEFT JOIN portal AS p ON p.portal_id = a.portal_id
+LEFT JOIN account_last AS l ON l.portal_id = a.portal_id AND l.account_key = a.account_key;
 
 COMMENT ON VIEW analytics.accounts IS 'One row per account of a portal: users, guests, those deleted since, and the ids that stand for nobody (is_person is false). It holds names and e-mail addresses, which are personal data: take account_id where it will do';
 COMMENT ON COLUMN analytics.accounts.portal IS 'Base URL of the portal';
@@ -284,27 +279,9 @@ FROM (
     FROM room_member AS o
     UNION ALL
     SELECT
-        v.portal_id, v.room_key, i.account_key, v.group_key, v.access, false,
-        greatest(v.valid_from, i.valid_from), least(v.valid_to, i.valid_to),
-        CASE WHEN '-infinity' IN (v.joined_at, i.valid_from) THEN '-infinity' ELSE greatest(v.joined_at, i.valid_from) END,
-        greatest(v.joined_after, i.joined_after)
-    FROM room_group AS v
-    INNER JOIN group_member AS i
-        ON i.portal_id = v.portal_id AND i.group_key = v.group_key
-        AND i.valid_from < v.valid_to AND i.valid_to > v.valid_from
-    UNION ALL
-    -- The system group Everyone: all active accounts but guests.
-    SELECT
-        v.portal_id, v.room_key, b.account_key, v.group_key, v.access, false,
-        greatest(v.valid_from, b.registered_at), v.valid_to,
-        CASE WHEN v.joined_at = '-infinity' THEN '-infinity' ELSE greatest(v.joined_at, b.registered_at) END,
-        greatest(v.joined_after, b.registered_at)
-    FROM room_group AS v
-    INNER JOIN people_group AS e
-        ON e.portal_id = v.portal_id AND e.group_key = v.group_key AND e.group_id = 'c5cc67d1-c3e8-43c0-a3ad-3928ae3e5b5e'
-    INNER JOIN account AS b
-        ON b.portal_id = v.portal_id AND b.status = 1 AND NOT b.is_guest
-        AND coalesce(b.registered_at, '-infinity') < v.valid_to
+        v.portal_id, v.room_key, v.account_key, v.group_key, v.access, false,
+        v.valid_from, v.valid_to, v.joined_at, v.joined_after
+    FROM room_group_member AS v
 ) AS m
 LEFT JOIN portal AS p ON p.portal_id = m.portal_id
 LEFT JOIN room AS r ON r.portal_id = m.portal_id AND r.room_key = m.room_key
@@ -360,6 +337,33 @@ COMMENT ON COLUMN analytics.activity_daily.edits IS 'Events of class edit: openi
 COMMENT ON COLUMN analytics.activity_daily.manages IS 'Events of class manage: members, rights, links, names';
 COMMENT ON COLUMN analytics.activity_daily.first_active_at IS 'Time of the first of the events';
 COMMENT ON COLUMN analytics.activity_daily.last_active_at IS 'Time of the last of the events';
+
+CREATE VIEW analytics.last_activity AS
+SELECT
+    p.host AS portal,
+    r.room_id,
+    r.title AS room_title,
+    a.account_id,
+    a.name AS display_name,
+    greatest(l.view_last_at, l.edit_last_at, l.manage_last_at) AS last_active_at,
+    l.view_last_at AS last_viewed_at,
+    l.edit_last_at AS last_edited_at,
+    l.manage_last_at AS last_managed_at
+FROM room_last AS l
+INNER JOIN room AS r ON r.portal_id = l.portal_id AND r.room_key = l.room_key AND NOT r.is_unresolved
+LEFT JOIN portal AS p ON p.portal_id = l.portal_id
+LEFT JOIN account AS a ON a.portal_id = l.portal_id AND a.account_key = l.account_key;
+
+COMMENT ON VIEW analytics.last_activity IS 'One row per portal, room and person with any activity: when it was last, by class. Members who never did anything have no row: join it LEFT to members. Not of any window: what happened up to now';
+COMMENT ON COLUMN analytics.last_activity.portal IS 'Base URL of the portal';
+COMMENT ON COLUMN analytics.last_activity.room_id IS 'The portal''s own id of the room';
+COMMENT ON COLUMN analytics.last_activity.room_title IS 'Latest known title of the room';
+COMMENT ON COLUMN analytics.last_activity.account_id IS 'Account of who was active';
+COMMENT ON COLUMN analytics.last_activity.display_name IS 'Latest known name of who was active. Personal data';
+COMMENT ON COLUMN analytics.last_activity.last_active_at IS 'Last event that counts: of class view, edit or manage';
+COMMENT ON COLUMN analytics.last_activity.last_viewed_at IS 'Last event of class view; null if there is none';
+COMMENT ON COLUMN analytics.last_activity.last_edited_at IS 'Last event of class edit; null if there is none';
+COMMENT ON COLUMN analytics.last_activity.last_managed_at IS 'Last event of class manage; null if there is none';
 
 CREATE VIEW analytics.coverage AS
 SELECT
@@ -577,11 +581,12 @@ DROP FUNCTION IF EXISTS analytics.activity;
 DROP VIEW analytics.sync_runs;
 DROP VIEW analytics.reminders;
 DROP VIEW analytics.coverage;
+DROP VIEW analytics.last_activity;
 DROP VIEW analytics.activity_daily;
 DROP VIEW analytics.members;
 DROP VIEW analytics.accounts;
 DROP VIEW analytics.rooms;
-DROP VIEW analytics.events_daily;
+DROP VIEW analytics.events_hourly;
 DROP VIEW analytics.events;
 DROP VIEW analytics.actions;
 DROP VIEW analytics.portals;

@@ -12,12 +12,7 @@ FROM analytics.rooms AS r
 INNER JOIN analytics.members AS m
     ON m.portal = r.portal AND m.room_id = r.room_id AND m.is_owner AND m.valid_to IS NULL
 INNER JOIN analytics.accounts AS a ON a.portal = m.portal AND a.account_id = m.account_id
-LEFT JOIN (
-    SELECT room_id, account_id, max(last_active_at) AS last_active_at
-    FROM analytics.activity_daily
-    WHERE portal = :'portal'
-    GROUP BY room_id, account_id
-) AS d ON d.room_id = r.room_id AND d.account_id = m.account_id
+LEFT JOIN analytics.last_activity AS d ON d.portal = m.portal AND d.room_id = m.room_id AND d.account_id = m.account_id
 WHERE r.portal = :'portal' AND NOT r.is_archived AND r.deleted_at IS NULL
     AND (d.last_active_at IS NULL OR d.last_active_at < :'since')
 ORDER BY d.last_active_at NULLS FIRST, r.room_id COLLATE "C";

@@ -1,7 +1,7 @@
 -- How far can I trust what the other questions answer?
 --
 -- Answer   One row: since when and until when all events are held; how many there are in the
---          window, how many of them count but have no certain room, and of how many the room is inferred.
+--          window, how many of them count but have no certain room, and of how many the room is inferreh.
 -- Caveats  Outside [complete_from, complete_until) nothing can be said of anybody's silence.
 
 \set portal 'https://acme.onlyoffice.com'
@@ -11,12 +11,12 @@
 SELECT
     p.complete_from,
     p.complete_until,
-    coalesce(sum(d.events), 0) AS events,
-    coalesce(sum(d.events) FILTER (
-        WHERE d.room_source IN ('unresolved', 'unplaced_move') AND d.class IN ('view', 'edit', 'manage')
+    coalesce(sum(h.events), 0) AS events,
+    coalesce(sum(h.events) FILTER (
+        WHERE h.room_source IN ('unresolved', 'unplaced_move') AND h.class IN ('view', 'edit', 'manage')
     ), 0) AS unattributed_events,
-    coalesce(sum(d.events) FILTER (WHERE d.room_source IN ('entry_nearby', 'title')), 0) AS inferred_events
+    coalesce(sum(h.events) FILTER (WHERE h.room_source IN ('entry_nearby', 'title')), 0) AS inferred_events
 FROM analytics.portals AS p
-LEFT JOIN analytics.events_daily AS d ON d.portal = p.portal AND d.day >= :'from' AND d.day < :'to'
+LEFT JOIN analytics.events_hourly AS h ON h.portal = p.portal AND h.hour >= :'from' AND h.hour < :'to'
 WHERE p.portal = :'portal'
 GROUP BY p.complete_from, p.complete_until;

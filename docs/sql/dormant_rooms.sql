@@ -11,7 +11,7 @@ SELECT r.room_id, r.title, r.created_at, d.last_active_at, count(DISTINCT m.acco
 FROM analytics.rooms AS r
 LEFT JOIN (
     SELECT room_id, max(last_active_at) AS last_active_at
-    FROM analytics.activity_daily
+    FROM analytics.last_activity
     WHERE portal = :'portal'
     GROUP BY room_id
 ) AS d ON d.room_id = r.room_id

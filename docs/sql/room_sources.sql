@@ -8,11 +8,11 @@
 \set to '2026-11-01'
 
 SELECT
-    date_trunc('month', day)::date AS month,
+    date_trunc('month', hour AT TIME ZONE 'UTC')::date AS month,
     room_source,
     sum(events) AS events,
-    round(100 * sum(events) / sum(sum(events)) OVER (PARTITION BY date_trunc('month', day)), 1) AS percent
-FROM analytics.events_daily
-WHERE portal = :'portal' AND day >= :'from' AND day < :'to' AND class IN ('view', 'edit', 'manage')
-GROUP BY date_trunc('month', day), room_source
+    round(100 * sum(events) / sum(sum(events)) OVER (PARTITION BY date_trunc('month', hour AT TIME ZONE 'UTC')), 1) AS percent
+FROM analytics.events_hourly
+WHERE portal = :'portal' AND hour >= :'from' AND hour < :'to' AND class IN ('view', 'edit', 'manage')
+GROUP BY date_trunc('month', hour AT TIME ZONE 'UTC'), room_source
 ORDER BY month, events DESC, room_source;

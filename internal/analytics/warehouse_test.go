@@ -52,6 +52,7 @@ type warehouse struct {
 	// rooms and members are those of today, with what members ever did.
 	rooms   []audit.RoomFacts
 	members []audit.MemberFacts
+	room    string // the id of one whose members come through a group, too
 }
 
 // newWarehouse syncs the demo portal, and adds what it does not have: gaps, late events, reminders.
@@ -118,9 +119,14 @@ func newWarehouse(t *testing.T) *warehouse {
 	for i := range h.events {
 		h.events[i].At = h.events[i].At.UTC()
 	}
-	facts, err := h.reader.InactiveFacts(t.Context(), audit.Window{From: now.AddDate(-2, 0, 0), To: now.Add(-3 * time.Minute), Zone: time.UTC}, audit.FilterAny, 0)
+	facts, err := h.reader.InactiveFacts(t.Context(), audit.Window{From: now.AddDate(-2, 0, 0), To: now.Add(-3 * time.Minute), Zone: time.UTC}, nil, audit.FilterAny, 0)
 	must(t, err)
 	h.rooms, h.members = facts.Rooms, facts.Members
+	h.room = list[string](t, h.owner, `
+		SELECT r.room_id
+		FROM room AS r JOIN room_group AS v USING (portal_id, room_key) JOIN group_member AS m USING (portal_id, group_key)
+		WHERE v.valid_from <= $1 AND v.valid_to > $1
+		GROUP BY r.room_id ORDER BY count(*) DESC, r.room_id LIMIT 1`, at)[0]
 	return h
 }
 

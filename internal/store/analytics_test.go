@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -54,7 +55,7 @@ type viewedMember struct {
 
 // checkMembersView compares the members as of a window's end.
 func checkMembersView(ctx context.Context, t *rapid.T, conn *pgx.Conn, reader *store.Reader, w audit.Window) {
-	facts, err := reader.InactiveFacts(ctx, w, audit.FilterAny, 0)
+	facts, err := reader.InactiveFacts(ctx, w, nil, audit.FilterAny, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +63,9 @@ func checkMembersView(ctx context.Context, t *rapid.T, conn *pgx.Conn, reader *s
 	for _, m := range facts.Members {
 		want = append(want, viewedMember{room: m.RoomID, account: m.AccountID, access: m.Access.String(), owner: m.Owner, since: m.JoinedAt, after: m.JoinedAfter})
 	}
+	slices.SortFunc(want, func(a, b viewedMember) int {
+		return cmp.Or(cmp.Compare(a.room, b.room), cmp.Compare(a.account, b.account))
+	})
 	got := rowsOf(ctx, t, conn, func(row pgx.CollectableRow) (m viewedMember, err error) {
 		var since, after *time.Time
 		err = row.Scan(&m.room, &m.account, &m.access, &m.owner, &since, &after)
