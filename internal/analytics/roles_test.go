@@ -122,6 +122,8 @@ func TestAnalystMayNot(t *testing.T) {
 		"SELECT pg_read_binary_file('PG_VERSION')",
 		"SELECT pg_ls_dir('.')",
 		"SELECT pg_stat_file('PG_VERSION')",
+		"SELECT pg_advisory_lock(7301, 1)",
+		"SELECT pg_try_advisory_xact_lock_shared(7301, 1)",
 		"SELECT lo_creat(-1)",
 		"SELECT lo_create(0)",
 		"SELECT lo_from_bytea(0, 'x')",
@@ -216,6 +218,9 @@ func TestOwnerWithoutRights(t *testing.T) {
 		must(t, err)
 	}
 	must(t, st.SetUpRoles(t.Context(), false))
+	w, err := st.OpenWriter(t.Context(), "https://acme.example.org", func(context.Context) (string, error) { return "boss", nil }, now)
+	must(t, err)
+	w.Close()
 	owner := connect(t, pgtest.As(t, address, login))
 	_, err = owner.Exec(t.Context(), "CREATE TEMPORARY TABLE staging (); CREATE TABLE later ()")
 	must(t, err)

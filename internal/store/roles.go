@@ -51,12 +51,24 @@ REVOKE ALL ON SCHEMA {schema} FROM PUBLIC;
 
 -- Views and functions, and nothing else.
 ` + grantsSQL + `
--- Large objects are the last thing that anybody may make; only a superuser can forbid it.
+-- What is left to everybody is to make large objects and to take the locks of a sync; only
+-- a superuser can forbid that.
 DO $$
+DECLARE
+    owner regrole := (SELECT relowner FROM pg_class WHERE oid = 'audit_event'::regclass);
+    f regprocedure;
 BEGIN
-    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-        REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        RETURN;
     END IF;
+    FOR f IN
+        SELECT oid FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace
+            AND (proname LIKE 'pg\_%advisory%lock%' OR proname IN ('lo_creat', 'lo_create', 'lo_from_bytea'))
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, owner);
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
 END
 $$;
 `
