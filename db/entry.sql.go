@@ -10,10 +10,66 @@ import (
 	"time"
 )
 
+const addCrossings = `-- name: AddCrossings :one
+WITH fresh AS (
+    INSERT INTO entry_crossing (portal_id, is_folder, entry_id, event_id)
+    SELECT $1::integer, unnest($2::boolean[]), unnest($3::text[]), unnest($4::bigint[])
+    ON CONFLICT DO NOTHING
+    RETURNING portal_id, is_folder, entry_id
+),
+stale AS (
+    UPDATE entry AS e
+    SET is_stale = true, has_moves = e.is_folder
+    FROM (SELECT DISTINCT portal_id, is_folder, entry_id FROM fresh) AS f
+    WHERE e.portal_id = f.portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.entry_id
+)
+SELECT count(*) FILTER (WHERE f.is_folder) AS folders FROM fresh AS f
+`
+
+type AddCrossingsParams struct {
+	PortalID int32
+	Folders  []bool
+	EntryIDs []string
+	EventIDs []int64
+}
+
+// Notes which files and folders crossed the border of a room, and that their
+// events are to be judged again. Returns how many were not known before.
+func (q *Queries) AddCrossings(ctx context.Context, arg AddCrossingsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, addCrossings,
+		arg.PortalID,
+		arg.Folders,
+		arg.EntryIDs,
+		arg.EventIDs,
+	)
+	var folders int64
+	err := row.Scan(&folders)
+	return folders, err
+}
+
 const addEntryEvents = `-- name: AddEntryEvents :exec
-INSERT INTO entry_event (portal_id, is_folder, entry_id, event_id)
-SELECT $1::integer, unnest($2::boolean[]), unnest($3::text[]), unnest($4::bigint[])
-ON CONFLICT DO NOTHING
+WITH events AS (
+    SELECT
+        unnest($2::boolean[]) AS is_folder, unnest($3::text[]) AS entry_id, unnest($4::bigint[]) AS event_id,
+        unnest($5::timestamptz[]) AS occurred_at, unnest($6::boolean[]) AS asks, unnest($7::boolean[]) AS is_move
+),
+noted AS (
+    INSERT INTO entry_event (portal_id, is_folder, entry_id, event_id)
+    SELECT $1::integer, n.is_folder, n.entry_id, n.event_id
+    FROM events AS n
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO entry AS e (portal_id, is_folder, entry_id, ask_at, has_moves)
+SELECT $1::integer, n.is_folder, n.entry_id, max(n.occurred_at) FILTER (WHERE n.asks), bool_or(n.is_move)
+FROM events AS n
+WHERE n.asks OR n.is_move
+GROUP BY n.is_folder, n.entry_id
+ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET
+    ask_at = CASE
+        WHEN e.is_gone OR e.asked_at >= excluded.ask_at THEN e.ask_at
+        ELSE coalesce(e.ask_at, excluded.ask_at)
+    END,
+    has_moves = e.has_moves OR excluded.has_moves
 `
 
 type AddEntryEventsParams struct {
@@ -21,15 +77,23 @@ type AddEntryEventsParams struct {
 	Folders  []bool
 	EntryIDs []string
 	EventIDs []int64
+	Occurred []time.Time
+	Asks     []bool
+	Moves    []bool
 }
 
-// Notes events whose room the whereabouts of a file or folder may tell.
+// Notes events whose room the whereabouts of a file or folder may tell, and
+// whether the portal is to be asked where it lies. It is not if it has
+// answered since.
 func (q *Queries) AddEntryEvents(ctx context.Context, arg AddEntryEventsParams) error {
 	_, err := q.db.Exec(ctx, addEntryEvents,
 		arg.PortalID,
 		arg.Folders,
 		arg.EntryIDs,
 		arg.EventIDs,
+		arg.Occurred,
+		arg.Asks,
+		arg.Moves,
 	)
 	return err
 }
@@ -43,10 +107,10 @@ WITH fresh AS (
     ON CONFLICT DO NOTHING
     RETURNING portal_id, is_folder, entry_id
 )
-INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale)
-SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true
+INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves)
+SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder
 FROM fresh AS f
-ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true
+ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder
 `
 
 type AddEntrySightingsParams struct {
@@ -94,30 +158,71 @@ func (q *Queries) DeleteEntryEvents(ctx context.Context, arg DeleteEntryEventsPa
 	return err
 }
 
+const getLastOfChunk = `-- name: GetLastOfChunk :one
+SELECT event_id
+FROM entry_event
+WHERE portal_id = $1 AND is_folder = $2 AND entry_id = $3 AND event_id > $4
+ORDER BY event_id
+OFFSET $5 LIMIT 1
+`
+
+type GetLastOfChunkParams struct {
+	PortalID     int32
+	IsFolder     bool
+	EntryID      string
+	AfterEventID int64
+	Skip         int32
+}
+
+// The event of an entry that comes after the next skip ones; no row if there are fewer.
+func (q *Queries) GetLastOfChunk(ctx context.Context, arg GetLastOfChunkParams) (int64, error) {
+	row := q.db.QueryRow(ctx, getLastOfChunk,
+		arg.PortalID,
+		arg.IsFolder,
+		arg.EntryID,
+		arg.AfterEventID,
+		arg.Skip,
+	)
+	var event_id int64
+	err := row.Scan(&event_id)
+	return event_id, err
+}
+
 const listDepartures = `-- name: ListDepartures :many
-SELECT s.room_key, s.entry_id, s.seen_at
-FROM entry_sighting AS s
-INNER JOIN entry_sighting AS o
-    ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key = 0
-WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[])
-ORDER BY s.room_key, s.seen_at, s.entry_id
+SELECT DISTINCT t.room_key, x.entry_id, a.occurred_at
+FROM entry_crossing AS x
+INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+INNER JOIN kind AS k ON k.portal_id = a.portal_id AND k.kind_key = a.kind_key AND k.action_id = ANY($1::integer[])
+INNER JOIN context AS c ON c.portal_id = a.portal_id AND c.context_key = a.context_key
+INNER JOIN (
+    SELECT r.room_key, r.title
+    FROM room AS r
+    WHERE r.portal_id = $2 AND r.room_key = ANY($3::integer[])
+    UNION
+    SELECT n.room_key, n.old_title
+    FROM room_rename AS n
+    WHERE n.portal_id = $2 AND n.room_key = ANY($3::integer[])
+) AS t ON c.title IS NULL OR c.title = t.title
+WHERE x.portal_id = $2 AND x.is_folder
+ORDER BY t.room_key, a.occurred_at, x.entry_id
 `
 
 type ListDeparturesParams struct {
-	PortalID int32
-	RoomKeys []int32
+	ActionIDs []int32
+	PortalID  int32
+	RoomKeys  []int32
 }
 
 type ListDeparturesRow struct {
-	RoomKey int32
-	EntryID string
-	SeenAt  time.Time
+	RoomKey    int32
+	EntryID    string
+	OccurredAt time.Time
 }
 
-// When folders were moved from or to the given rooms, and nobody knows from
-// where or to where: what lay in them has no event of its own.
+// When folders were moved that may have left or entered one of the given rooms: what
+// lay in them has no event of its own. Moves from and to what is no room name no title.
 func (q *Queries) ListDepartures(ctx context.Context, arg ListDeparturesParams) ([]ListDeparturesRow, error) {
-	rows, err := q.db.Query(ctx, listDepartures, arg.PortalID, arg.RoomKeys)
+	rows, err := q.db.Query(ctx, listDepartures, arg.ActionIDs, arg.PortalID, arg.RoomKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +230,7 @@ func (q *Queries) ListDepartures(ctx context.Context, arg ListDeparturesParams) 
 	items := []ListDeparturesRow{}
 	for rows.Next() {
 		var i ListDeparturesRow
-		if err := rows.Scan(&i.RoomKey, &i.EntryID, &i.SeenAt); err != nil {
+		if err := rows.Scan(&i.RoomKey, &i.EntryID, &i.OccurredAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -137,19 +242,22 @@ func (q *Queries) ListDepartures(ctx context.Context, arg ListDeparturesParams) 
 }
 
 const listEntriesToAsk = `-- name: ListEntriesToAsk :many
-SELECT DISTINCT o.is_folder, o.entry_id
-FROM entry_event AS o
-INNER JOIN audit_event AS e ON e.portal_id = o.portal_id AND e.event_id = o.event_id
-LEFT JOIN entry AS n ON n.portal_id = o.portal_id AND n.is_folder = o.is_folder AND n.entry_id = o.entry_id
-WHERE o.portal_id = $1
-    AND e.room_source = CASE WHEN $2::boolean THEN 8 ELSE 7 END
-    AND n.is_gone IS NOT true
-    AND coalesce(n.asked_at, '-infinity') < e.occurred_at
-ORDER BY o.is_folder, o.entry_id
+SELECT e.is_folder, e.entry_id
+FROM entry AS e
+WHERE e.portal_id = $1 AND e.ask_at <= $2::timestamptz
+    AND EXISTS (
+        SELECT
+        FROM entry_event AS o
+        INNER JOIN audit_event AS a ON a.portal_id = o.portal_id AND a.event_id = o.event_id
+        WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id
+            AND a.room_source = CASE WHEN $3::boolean THEN 8 ELSE 7 END
+    )
+ORDER BY e.asked_at NULLS FIRST, e.ask_at, e.is_folder, e.entry_id
 `
 
 type ListEntriesToAskParams struct {
 	PortalID     int32
+	AskedAt      time.Time
 	Destinations bool
 }
 
@@ -158,11 +266,11 @@ type ListEntriesToAskRow struct {
 	EntryID  string
 }
 
-// The files and folders of which there are events whose room nothing tells,
-// later than the portal's last answer: files under a title that several rooms
-// bore, or (destinations) folders that something was moved to.
+// The files and folders to ask the portal for: those under a title that several
+// rooms bore, or (destinations) folders that something was moved to. Those that
+// were asked for longest ago come first, so that none waits for others that get no answer.
 func (q *Queries) ListEntriesToAsk(ctx context.Context, arg ListEntriesToAskParams) ([]ListEntriesToAskRow, error) {
-	rows, err := q.db.Query(ctx, listEntriesToAsk, arg.PortalID, arg.Destinations)
+	rows, err := q.db.Query(ctx, listEntriesToAsk, arg.PortalID, arg.AskedAt, arg.Destinations)
 	if err != nil {
 		return nil, err
 	}
@@ -183,18 +291,23 @@ func (q *Queries) ListEntriesToAsk(ctx context.Context, arg ListEntriesToAskPara
 
 const listEntrySightings = `-- name: ListEntrySightings :many
 SELECT
-    s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
-    coalesce(r.room_id, '')::text AS room_id,
-    (r.log_refused_at IS NOT NULL AND NOT r.is_third_party)::boolean AS has_no_log
+    w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
+    coalesce(r.room_id, '')::text AS room_id, (p.room_key IS NOT NULL)::boolean AS parent_is_room
 FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
-CROSS JOIN LATERAL ( -- by the key, also where the planner knows nothing of the table
-    SELECT e.portal_id, e.is_folder, e.entry_id, e.seen_at, e.room_key, e.parent_id
+CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the tables
+    SELECT e.seen_at, e.room_key, e.parent_id
     FROM entry_sighting AS e
     WHERE e.portal_id = $3 AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
+    UNION ALL
+    SELECT a.occurred_at, 0, NULL
+    FROM entry_crossing AS x
+    INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+    WHERE x.portal_id = $3 AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id
     OFFSET 0
 ) AS s
-LEFT JOIN room AS r ON r.portal_id = s.portal_id AND r.room_key = s.room_key
-ORDER BY s.is_folder, s.entry_id, s.seen_at, s.room_key
+LEFT JOIN room AS r ON r.portal_id = $3 AND r.room_key = s.room_key
+LEFT JOIN room AS p ON p.portal_id = $3 AND p.room_id = s.parent_id AND NOT p.is_unresolved
+ORDER BY w.is_folder, w.entry_id, s.seen_at, s.room_key
 `
 
 type ListEntrySightingsParams struct {
@@ -204,17 +317,17 @@ type ListEntrySightingsParams struct {
 }
 
 type ListEntrySightingsRow struct {
-	IsFolder bool
-	EntryID  string
-	SeenAt   time.Time
-	RoomKey  int32
-	ParentID string
-	RoomID   string
-	HasNoLog bool
+	IsFolder     bool
+	EntryID      string
+	SeenAt       time.Time
+	RoomKey      int32
+	ParentID     string
+	RoomID       string
+	ParentIsRoom bool
 }
 
-// Where the given files and folders were seen, by time; an empty room_id is no
-// room. has_no_log says that the portal refuses the room's log, so that nobody knows when they came.
+// Where the given files and folders were seen, by time, and when they crossed the
+// border of a room; an empty room_id is no room, or nobody knows which.
 func (q *Queries) ListEntrySightings(ctx context.Context, arg ListEntrySightingsParams) ([]ListEntrySightingsRow, error) {
 	rows, err := q.db.Query(ctx, listEntrySightings, arg.Folders, arg.EntryIDs, arg.PortalID)
 	if err != nil {
@@ -231,7 +344,7 @@ func (q *Queries) ListEntrySightings(ctx context.Context, arg ListEntrySightings
 			&i.RoomKey,
 			&i.ParentID,
 			&i.RoomID,
-			&i.HasNoLog,
+			&i.ParentIsRoom,
 		); err != nil {
 			return nil, err
 		}
@@ -252,6 +365,7 @@ CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the
     SELECT n.event_id
     FROM entry_event AS n
     WHERE n.portal_id = $3 AND n.is_folder = w.is_folder AND n.entry_id = w.entry_id
+        AND n.event_id > $4::bigint AND n.event_id <= $5::bigint
     OFFSET 0
 ) AS o
 CROSS JOIN LATERAL (
@@ -267,9 +381,11 @@ ORDER BY e.event_id
 `
 
 type ListEventsOfEntriesParams struct {
-	Folders  []bool
-	EntryIDs []string
-	PortalID int32
+	Folders      []bool
+	EntryIDs     []string
+	PortalID     int32
+	AfterEventID int64
+	LastEventID  int64
 }
 
 type ListEventsOfEntriesRow struct {
@@ -285,9 +401,16 @@ type ListEventsOfEntriesRow struct {
 	Context    string
 }
 
-// The events about the given files and folders whose room their whereabouts may tell.
+// The events about the given files and folders whose room their whereabouts may
+// tell, of those with ids above first_id and up to last_id.
 func (q *Queries) ListEventsOfEntries(ctx context.Context, arg ListEventsOfEntriesParams) ([]ListEventsOfEntriesRow, error) {
-	rows, err := q.db.Query(ctx, listEventsOfEntries, arg.Folders, arg.EntryIDs, arg.PortalID)
+	rows, err := q.db.Query(ctx, listEventsOfEntries,
+		arg.Folders,
+		arg.EntryIDs,
+		arg.PortalID,
+		arg.AfterEventID,
+		arg.LastEventID,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -317,46 +440,11 @@ func (q *Queries) ListEventsOfEntries(ctx context.Context, arg ListEventsOfEntri
 	return items, nil
 }
 
-const listFolderMoves = `-- name: ListFolderMoves :many
-SELECT DISTINCT s.seen_at
-FROM entry_sighting AS s
-INNER JOIN entry_sighting AS o
-    ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key <> s.room_key
-WHERE s.portal_id = $1 AND s.is_folder AND s.entry_id = ANY($2::text[])
-ORDER BY s.seen_at
-`
-
-type ListFolderMovesParams struct {
-	PortalID  int32
-	FolderIDs []string
-}
-
-// When the given folders were moved from one room to another: what lies in them came along.
-func (q *Queries) ListFolderMoves(ctx context.Context, arg ListFolderMovesParams) ([]time.Time, error) {
-	rows, err := q.db.Query(ctx, listFolderMoves, arg.PortalID, arg.FolderIDs)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []time.Time{}
-	for rows.Next() {
-		var seen_at time.Time
-		if err := rows.Scan(&seen_at); err != nil {
-			return nil, err
-		}
-		items = append(items, seen_at)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listFolderParents = `-- name: ListFolderParents :many
-SELECT DISTINCT ON (s.entry_id) s.entry_id, coalesce(s.parent_id, '')::text AS parent_id
+SELECT DISTINCT ON (s.room_key, s.entry_id) s.room_key, s.entry_id, coalesce(s.parent_id, '')::text AS parent_id
 FROM entry_sighting AS s
 WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[])
-ORDER BY s.entry_id, s.seen_at DESC
+ORDER BY s.room_key, s.entry_id, s.seen_at DESC
 `
 
 type ListFolderParentsParams struct {
@@ -365,11 +453,12 @@ type ListFolderParentsParams struct {
 }
 
 type ListFolderParentsRow struct {
+	RoomKey  int32
 	EntryID  string
 	ParentID string
 }
 
-// In which folders the folders of rooms lay when they were last seen; empty if nobody said.
+// In which folders the folders of rooms lay when they were last seen there; empty if nobody said.
 func (q *Queries) ListFolderParents(ctx context.Context, arg ListFolderParentsParams) ([]ListFolderParentsRow, error) {
 	rows, err := q.db.Query(ctx, listFolderParents, arg.PortalID, arg.RoomKeys)
 	if err != nil {
@@ -379,7 +468,121 @@ func (q *Queries) ListFolderParents(ctx context.Context, arg ListFolderParentsPa
 	items := []ListFolderParentsRow{}
 	for rows.Next() {
 		var i ListFolderParentsRow
-		if err := rows.Scan(&i.EntryID, &i.ParentID); err != nil {
+		if err := rows.Scan(&i.RoomKey, &i.EntryID, &i.ParentID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listFoldersWithMoves = `-- name: ListFoldersWithMoves :many
+SELECT entry_id
+FROM entry
+WHERE portal_id = $1 AND has_moves AND entry_id > $2
+ORDER BY entry_id
+LIMIT $3
+`
+
+type ListFoldersWithMovesParams struct {
+	PortalID     int32
+	AfterEntryID string
+	Chunk        int32
+}
+
+// A chunk of the folders whose moves are to be placed.
+func (q *Queries) ListFoldersWithMoves(ctx context.Context, arg ListFoldersWithMovesParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, listFoldersWithMoves, arg.PortalID, arg.AfterEntryID, arg.Chunk)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var entry_id string
+		if err := rows.Scan(&entry_id); err != nil {
+			return nil, err
+		}
+		items = append(items, entry_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listOpenMoves = `-- name: ListOpenMoves :many
+SELECT o.entry_id::text AS entry_id, o.event_id, o.occurred_at, o.account_key, o.room_key, o.room_source, o.class, o.target, o.action_id, o.room_id
+FROM (
+    SELECT
+        f.entry_id, e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, e.target, k.action_id,
+        coalesce(r.room_id, '')::text AS room_id,
+        bool_or(e.room_source = 8) OVER (PARTITION BY f.entry_id, e.account_key, k.action_id, e.target) AS is_open
+    FROM (SELECT unnest($1::text[]) AS entry_id) AS f
+    CROSS JOIN LATERAL (
+        SELECT n.event_id
+        FROM entry_event AS n
+        WHERE n.portal_id = $2 AND n.is_folder AND n.entry_id = f.entry_id
+        OFFSET 0
+    ) AS n
+    CROSS JOIN LATERAL (
+        SELECT a.event_id, a.occurred_at, a.portal_id, a.run_id, a.account_key, a.kind_key, a.client_key, a.page_key, a.context_key, a.room_key, a.class, a.room_source, a.target, a.description, a.actor_name, a.extra
+        FROM audit_event AS a
+        WHERE a.portal_id = $2 AND a.event_id = n.event_id AND split_part(a.target, ',', 2) = f.entry_id
+        OFFSET 0
+    ) AS e
+    INNER JOIN kind AS k ON k.portal_id = $2 AND k.kind_key = e.kind_key
+    LEFT JOIN room AS r ON r.portal_id = $2 AND r.room_key = e.room_key AND NOT r.is_unresolved
+) AS o
+WHERE o.is_open
+ORDER BY o.entry_id, o.account_key, o.action_id, o.target, o.occurred_at, o.event_id
+`
+
+type ListOpenMovesParams struct {
+	EntryIDs []string
+	PortalID int32
+}
+
+type ListOpenMovesRow struct {
+	EntryID    string
+	EventID    int64
+	OccurredAt time.Time
+	AccountKey int32
+	RoomKey    *int32
+	RoomSource int16
+	Class      int16
+	Target     *string
+	ActionID   int32
+	RoomID     string
+}
+
+// All events of the moves and copies of which at least one event is unplaced, into a
+// chunk of the folders with such, act by act. None of them names a room, so
+// that entry_event has them all; they have the same second, but perhaps not the same fraction of it.
+func (q *Queries) ListOpenMoves(ctx context.Context, arg ListOpenMovesParams) ([]ListOpenMovesRow, error) {
+	rows, err := q.db.Query(ctx, listOpenMoves, arg.EntryIDs, arg.PortalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListOpenMovesRow{}
+	for rows.Next() {
+		var i ListOpenMovesRow
+		if err := rows.Scan(
+			&i.EntryID,
+			&i.EventID,
+			&i.OccurredAt,
+			&i.AccountKey,
+			&i.RoomKey,
+			&i.RoomSource,
+			&i.Class,
+			&i.Target,
+			&i.ActionID,
+			&i.RoomID,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -391,10 +594,15 @@ func (q *Queries) ListFolderParents(ctx context.Context, arg ListFolderParentsPa
 }
 
 const listStaleEntries = `-- name: ListStaleEntries :many
-SELECT is_folder, entry_id
-FROM entry
-WHERE portal_id = $1 AND is_stale
-ORDER BY is_folder, entry_id
+SELECT e.is_folder, e.entry_id, n.events
+FROM entry AS e
+CROSS JOIN LATERAL (
+    SELECT count(*) AS events
+    FROM entry_event AS o
+    WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id
+) AS n
+WHERE e.portal_id = $1 AND e.is_stale
+ORDER BY e.is_folder, e.entry_id
 LIMIT $2
 `
 
@@ -406,9 +614,10 @@ type ListStaleEntriesParams struct {
 type ListStaleEntriesRow struct {
 	IsFolder bool
 	EntryID  string
+	Events   int64
 }
 
-// A chunk of the entries whose events are to be judged again.
+// A chunk of the entries whose events are to be judged again, with how many these are.
 func (q *Queries) ListStaleEntries(ctx context.Context, arg ListStaleEntriesParams) ([]ListStaleEntriesRow, error) {
 	rows, err := q.db.Query(ctx, listStaleEntries, arg.PortalID, arg.Chunk)
 	if err != nil {
@@ -418,58 +627,10 @@ func (q *Queries) ListStaleEntries(ctx context.Context, arg ListStaleEntriesPara
 	items := []ListStaleEntriesRow{}
 	for rows.Next() {
 		var i ListStaleEntriesRow
-		if err := rows.Scan(&i.IsFolder, &i.EntryID); err != nil {
+		if err := rows.Scan(&i.IsFolder, &i.EntryID, &i.Events); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listTwinned = `-- name: ListTwinned :many
-WITH moves AS (
-    SELECT
-        m.event_id, m.occurred_at, m.account_key, m.target, date_bin('1 hour', m.occurred_at, 'epoch') AS hour
-    FROM (SELECT unnest($2::bigint[]) AS event_id OFFSET 0) AS w
-    INNER JOIN audit_event AS m ON m.portal_id = $1 AND m.event_id = w.event_id
-)
-SELECT DISTINCT m.event_id
-FROM (SELECT DISTINCT hour FROM moves) AS h
-CROSS JOIN LATERAL (
-    SELECT e.event_id, e.occurred_at, e.account_key, e.target
-    FROM audit_event AS e
-    WHERE e.portal_id = $1 AND date_bin('1 hour', e.occurred_at, 'epoch') = h.hour
-    OFFSET 0
-) AS t
-INNER JOIN moves AS m
-    ON abs(extract(epoch FROM m.occurred_at - t.occurred_at)) <= 1
-    AND m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
-ORDER BY m.event_id
-`
-
-type ListTwinnedParams struct {
-	PortalID int32
-	EventIDs []int64
-}
-
-// Those of the given events of moves and copies that are one of two: what they
-// did crossed the border of a room. Each hour with such an event is read once.
-func (q *Queries) ListTwinned(ctx context.Context, arg ListTwinnedParams) ([]int64, error) {
-	rows, err := q.db.Query(ctx, listTwinned, arg.PortalID, arg.EventIDs)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []int64{}
-	for rows.Next() {
-		var event_id int64
-		if err := rows.Scan(&event_id); err != nil {
-			return nil, err
-		}
-		items = append(items, event_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -550,86 +711,6 @@ func (q *Queries) ListTwins(ctx context.Context, arg ListTwinsParams) ([]ListTwi
 	return items, nil
 }
 
-const listUnplacedActs = `-- name: ListUnplacedActs :many
-SELECT DISTINCT
-    t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.target, tk.action_id,
-    coalesce(r.room_id, '')::text AS room_id,
-    coalesce(d.room_id, '')::text AS destination,
-    coalesce(
-        d.is_third_party OR d.deleted_at IS NOT NULL,
-        false
-    )::boolean AS is_settled
-FROM entry_event AS o
-INNER JOIN audit_event AS u ON u.portal_id = o.portal_id AND u.event_id = o.event_id
-INNER JOIN kind AS uk ON uk.portal_id = u.portal_id AND uk.kind_key = u.kind_key
-INNER JOIN entry_event AS ot ON ot.portal_id = o.portal_id AND ot.is_folder = o.is_folder AND ot.entry_id = o.entry_id
-INNER JOIN audit_event AS t
-    ON t.portal_id = ot.portal_id AND t.event_id = ot.event_id
-    AND abs(extract(epoch FROM t.occurred_at - u.occurred_at)) <= 1 AND t.account_key = u.account_key AND t.target = u.target
-INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = uk.action_id
-LEFT JOIN room AS r ON r.portal_id = t.portal_id AND r.room_key = t.room_key AND NOT r.is_unresolved
-LEFT JOIN LATERAL (
-    SELECT s.room_key
-    FROM entry_sighting AS s
-    WHERE s.portal_id = o.portal_id AND s.is_folder AND s.entry_id = o.entry_id
-    ORDER BY s.seen_at DESC
-    LIMIT 1
-) AS lies ON true
-LEFT JOIN room AS d ON d.portal_id = u.portal_id AND d.room_key = lies.room_key
-WHERE o.portal_id = $1 AND u.room_source = 8
-ORDER BY t.account_key, tk.action_id, t.target, t.occurred_at, t.event_id
-`
-
-type ListUnplacedActsRow struct {
-	EventID     int64
-	OccurredAt  time.Time
-	AccountKey  int32
-	RoomKey     *int32
-	RoomSource  int16
-	Class       int16
-	Target      *string
-	ActionID    int32
-	RoomID      string
-	Destination string
-	IsSettled   bool
-}
-
-// All events of the moves and copies of which at least one event is unplaced (none
-// of them names a room, so that entry_event has them all; they have the same
-// second, but perhaps not the same fraction of it), act by act, with the room that the folder they went to lies in (empty if it
-// is none or unknown), and whether that room has no log that could tell.
-func (q *Queries) ListUnplacedActs(ctx context.Context, portalID int32) ([]ListUnplacedActsRow, error) {
-	rows, err := q.db.Query(ctx, listUnplacedActs, portalID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListUnplacedActsRow{}
-	for rows.Next() {
-		var i ListUnplacedActsRow
-		if err := rows.Scan(
-			&i.EventID,
-			&i.OccurredAt,
-			&i.AccountKey,
-			&i.RoomKey,
-			&i.RoomSource,
-			&i.Class,
-			&i.Target,
-			&i.ActionID,
-			&i.RoomID,
-			&i.Destination,
-			&i.IsSettled,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const setEntriesFresh = `-- name: SetEntriesFresh :exec
 UPDATE entry AS e
 SET is_stale = false
@@ -649,46 +730,147 @@ func (q *Queries) SetEntriesFresh(ctx context.Context, arg SetEntriesFreshParams
 }
 
 const setEntryAsked = `-- name: SetEntryAsked :exec
-INSERT INTO entry (portal_id, is_folder, entry_id, asked_at, is_gone)
-VALUES ($1, $2, $3, $4::timestamptz, $5)
-ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET asked_at = excluded.asked_at, is_gone = excluded.is_gone
+UPDATE entry
+SET asked_at = $1::timestamptz, ask_at = $2, is_gone = $3
+WHERE portal_id = $4 AND is_folder = $5 AND entry_id = $6
 `
 
 type SetEntryAskedParams struct {
+	AskedAt  time.Time
+	AskAt    *time.Time
+	IsGone   bool
 	PortalID int32
 	IsFolder bool
 	EntryID  string
-	AskedAt  time.Time
-	IsGone   bool
 }
 
+// Notes that the portal was asked at asked_at, and when it is to be asked again.
 func (q *Queries) SetEntryAsked(ctx context.Context, arg SetEntryAskedParams) error {
 	_, err := q.db.Exec(ctx, setEntryAsked,
+		arg.AskedAt,
+		arg.AskAt,
+		arg.IsGone,
 		arg.PortalID,
 		arg.IsFolder,
 		arg.EntryID,
-		arg.AskedAt,
-		arg.IsGone,
 	)
+	return err
+}
+
+const setEntryTried = `-- name: SetEntryTried :exec
+UPDATE entry SET asked_at = $1::timestamptz WHERE portal_id = $2 AND is_folder = $3 AND entry_id = $4
+`
+
+type SetEntryTriedParams struct {
+	AskedAt  time.Time
+	PortalID int32
+	IsFolder bool
+	EntryID  string
+}
+
+// Notes that the portal gave no answer.
+func (q *Queries) SetEntryTried(ctx context.Context, arg SetEntryTriedParams) error {
+	_, err := q.db.Exec(ctx, setEntryTried,
+		arg.AskedAt,
+		arg.PortalID,
+		arg.IsFolder,
+		arg.EntryID,
+	)
+	return err
+}
+
+const setFoldersPlaced = `-- name: SetFoldersPlaced :exec
+UPDATE entry SET has_moves = false WHERE portal_id = $1 AND is_folder AND entry_id = ANY($2::text[])
+`
+
+type SetFoldersPlacedParams struct {
+	PortalID int32
+	EntryIDs []string
+}
+
+func (q *Queries) SetFoldersPlaced(ctx context.Context, arg SetFoldersPlacedParams) error {
+	_, err := q.db.Exec(ctx, setFoldersPlaced, arg.PortalID, arg.EntryIDs)
+	return err
+}
+
+const setMovesOpen = `-- name: SetMovesOpen :exec
+UPDATE entry AS e
+SET has_moves = true
+FROM (SELECT unnest($2::bigint[]) AS event_id) AS w
+CROSS JOIN LATERAL (
+    SELECT split_part(a.target, ',', 2) AS entry_id
+    FROM audit_event AS a
+    WHERE a.portal_id = $1 AND a.event_id = w.event_id
+    OFFSET 0
+) AS m
+WHERE e.portal_id = $1 AND e.is_folder AND e.entry_id = m.entry_id AND NOT e.has_moves
+`
+
+type SetMovesOpenParams struct {
+	PortalID int32
+	EventIDs []int64
+}
+
+// Notes that more is known of the moves and copies with the given events.
+func (q *Queries) SetMovesOpen(ctx context.Context, arg SetMovesOpenParams) error {
+	_, err := q.db.Exec(ctx, setMovesOpen, arg.PortalID, arg.EventIDs)
 	return err
 }
 
 const setRoomEntriesStale = `-- name: SetRoomEntriesStale :exec
 UPDATE entry AS e
-SET is_stale = true
+SET is_stale = true, has_moves = e.is_folder
 FROM entry_sighting AS s
 WHERE e.portal_id = $1
     AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
-    AND s.room_key = $2 AND NOT e.is_stale
+    AND s.room_key = ANY($2::integer[]) AND NOT e.is_stale
 `
 
 type SetRoomEntriesStaleParams struct {
 	PortalID int32
-	RoomKey  int32
+	RoomKeys []int32
 }
 
-// Has the events judged again of all that was ever seen in a room.
+// Has the events judged again of all that was ever seen in the rooms.
 func (q *Queries) SetRoomEntriesStale(ctx context.Context, arg SetRoomEntriesStaleParams) error {
-	_, err := q.db.Exec(ctx, setRoomEntriesStale, arg.PortalID, arg.RoomKey)
+	_, err := q.db.Exec(ctx, setRoomEntriesStale, arg.PortalID, arg.RoomKeys)
+	return err
+}
+
+const setSeenEntriesStale = `-- name: SetSeenEntriesStale :exec
+UPDATE entry AS e
+SET is_stale = true, has_moves = e.is_folder
+FROM entry_sighting AS s
+WHERE e.portal_id = $1
+    AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
+    AND NOT e.is_stale
+`
+
+// Has the events judged again of all that was ever seen in some room, and the moves placed again into such folders.
+func (q *Queries) SetSeenEntriesStale(ctx context.Context, portalID int32) error {
+	_, err := q.db.Exec(ctx, setSeenEntriesStale, portalID)
+	return err
+}
+
+const settleAsks = `-- name: SettleAsks :exec
+UPDATE entry AS e
+SET ask_at = NULL
+WHERE e.portal_id = $1 AND e.ask_at <= $2::timestamptz
+    AND NOT EXISTS (
+        SELECT
+        FROM entry_event AS o
+        INNER JOIN audit_event AS a ON a.portal_id = o.portal_id AND a.event_id = o.event_id
+        WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id AND a.room_source IN (7, 8)
+    )
+`
+
+type SettleAsksParams struct {
+	PortalID int32
+	AskedAt  time.Time
+}
+
+// Takes back what was to be asked by now and what logs have told meanwhile.
+func (q *Queries) SettleAsks(ctx context.Context, arg SettleAsksParams) error {
+	_, err := q.db.Exec(ctx, settleAsks, arg.PortalID, arg.AskedAt)
 	return err
 }

@@ -77,7 +77,7 @@ func (q *Queries) GetLastEvent(ctx context.Context, arg GetLastEventParams) (Get
 
 const getRoom = `-- name: GetRoom :one
 
-SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, unexplained_since, unreadable_since, log_wanted_from, log_from, log_until, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved AND room_id = $2
+SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, unexplained_since, unreadable_since, log_wanted_from, log_from, log_until, log_asked_at, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved AND room_id = $2
 `
 
 type GetRoomParams struct {
@@ -113,6 +113,7 @@ func (q *Queries) GetRoom(ctx context.Context, arg GetRoomParams) (Room, error) 
 		&i.LogWantedFrom,
 		&i.LogFrom,
 		&i.LogUntil,
+		&i.LogAskedAt,
 		&i.LogRefusedAt,
 	)
 	return i, err

@@ -271,7 +271,7 @@ type AddSightingsParams struct {
 	Owners      []bool
 }
 
-// Year 1 as before_at is none. A list can be read twice at one moment.
+// Year 1 as before_at is none, or not known to matter. A list can be read twice at one moment.
 func (q *Queries) AddSightings(ctx context.Context, arg AddSightingsParams) error {
 	_, err := q.db.Exec(ctx, addSightings,
 		arg.PortalID,
@@ -342,28 +342,33 @@ func (q *Queries) DeleteRoomMembers(ctx context.Context, arg DeleteRoomMembersPa
 	return err
 }
 
-const getRoomMembersReadAt = `-- name: GetRoomMembersReadAt :one
-SELECT members_read_at FROM room WHERE portal_id = $1 AND room_key = $2
+const getLastList = `-- name: GetLastList :one
+SELECT members_read_at, members_at FROM room WHERE portal_id = $1 AND room_key = $2
 `
 
-type GetRoomMembersReadAtParams struct {
+type GetLastListParams struct {
 	PortalID int32
 	RoomKey  int32
 }
 
-// When the room's list of members was read last.
-func (q *Queries) GetRoomMembersReadAt(ctx context.Context, arg GetRoomMembersReadAtParams) (*time.Time, error) {
-	row := q.db.QueryRow(ctx, getRoomMembersReadAt, arg.PortalID, arg.RoomKey)
-	var members_read_at *time.Time
-	err := row.Scan(&members_read_at)
-	return members_read_at, err
+type GetLastListRow struct {
+	MembersReadAt *time.Time
+	MembersAt     *time.Time
+}
+
+// When the room's list of members was read last, and as of when.
+func (q *Queries) GetLastList(ctx context.Context, arg GetLastListParams) (GetLastListRow, error) {
+	row := q.db.QueryRow(ctx, getLastList, arg.PortalID, arg.RoomKey)
+	var i GetLastListRow
+	err := row.Scan(&i.MembersReadAt, &i.MembersAt)
+	return i, err
 }
 
 const listGroupsToAsk = `-- name: ListGroupsToAsk :many
 SELECT group_id
 FROM people_group
 WHERE portal_id = $1 AND (read_at IS NULL OR read_at < $2::timestamptz)
-ORDER BY group_id
+ORDER BY asked_at NULLS FIRST, group_id
 `
 
 type ListGroupsToAskParams struct {
@@ -371,7 +376,8 @@ type ListGroupsToAskParams struct {
 	AskedBefore time.Time
 }
 
-// The groups that hold or held a right in a room and have not been read since asked_before.
+// The groups that hold or held a right in a room and have not been read since
+// asked_before, those asked for longest ago first.
 func (q *Queries) ListGroupsToAsk(ctx context.Context, arg ListGroupsToAskParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, listGroupsToAsk, arg.PortalID, arg.AskedBefore)
 	if err != nil {
@@ -446,7 +452,7 @@ LEFT JOIN audit_event AS e ON e.portal_id = c.portal_id AND e.event_id = c.event
 LEFT JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
 LEFT JOIN people_group AS g ON g.portal_id = c.portal_id AND g.group_id = c.group_id
 WHERE c.portal_id = $1 AND c.room_key = $2
-    AND (a.account_key = ANY($3::integer[]) OR g.group_key = ANY($4::integer[]) OR c.action_id = 5159)
+    AND (a.account_key = ANY($3::integer[]) OR g.group_key = ANY($4::integer[]) OR c.action_id = ANY($5::integer[]))
 ORDER BY c.event_id
 `
 
@@ -455,6 +461,7 @@ type ListMemberChangesParams struct {
 	RoomKey     int32
 	AccountKeys []int32
 	GroupKeys   []int32
+	Promotions  []int32
 }
 
 type ListMemberChangesRow struct {
@@ -474,6 +481,7 @@ func (q *Queries) ListMemberChanges(ctx context.Context, arg ListMemberChangesPa
 		arg.RoomKey,
 		arg.AccountKeys,
 		arg.GroupKeys,
+		arg.Promotions,
 	)
 	if err != nil {
 		return nil, err
@@ -586,17 +594,18 @@ UNION
 SELECT a.account_key
 FROM membership_change AS c
 INNER JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
-WHERE c.portal_id = $1 AND c.room_key = $2 AND c.action_id = 5159
+WHERE c.portal_id = $1 AND c.room_key = $2 AND c.action_id = ANY($3::integer[])
 `
 
 type ListOwnerKeysParams struct {
-	PortalID int32
-	RoomKey  int32
+	PortalID   int32
+	RoomKey    int32
+	Promotions []int32
 }
 
 // Everybody who has ever been the owner of a room, by lists or by its log.
 func (q *Queries) ListOwnerKeys(ctx context.Context, arg ListOwnerKeysParams) ([]int32, error) {
-	rows, err := q.db.Query(ctx, listOwnerKeys, arg.PortalID, arg.RoomKey)
+	rows, err := q.db.Query(ctx, listOwnerKeys, arg.PortalID, arg.RoomKey, arg.Promotions)
 	if err != nil {
 		return nil, err
 	}
@@ -808,7 +817,7 @@ func (q *Queries) SetAccountsListed(ctx context.Context, arg SetAccountsListedPa
 
 const setGroupRead = `-- name: SetGroupRead :exec
 UPDATE people_group
-SET name = $1, read_at = $2::timestamptz
+SET name = $1, read_at = $2::timestamptz, asked_at = $2::timestamptz
 WHERE portal_id = $3 AND group_key = $4
 `
 
@@ -826,6 +835,22 @@ func (q *Queries) SetGroupRead(ctx context.Context, arg SetGroupReadParams) erro
 		arg.PortalID,
 		arg.GroupKey,
 	)
+	return err
+}
+
+const setGroupTried = `-- name: SetGroupTried :exec
+UPDATE people_group SET asked_at = $1::timestamptz WHERE portal_id = $2 AND group_id = $3
+`
+
+type SetGroupTriedParams struct {
+	AskedAt  time.Time
+	PortalID int32
+	GroupID  string
+}
+
+// Notes that the portal gave no answer.
+func (q *Queries) SetGroupTried(ctx context.Context, arg SetGroupTriedParams) error {
+	_, err := q.db.Exec(ctx, setGroupTried, arg.AskedAt, arg.PortalID, arg.GroupID)
 	return err
 }
 

@@ -130,6 +130,8 @@ type Room struct {
 	LogFrom *time.Time
 	// End of the span for which the room's log has been read, UTC
 	LogUntil *time.Time
+	// Portal time, UTC, when the room's log was last asked for, with or without an answer: who was asked longest ago comes first; null if it never was
+	LogAskedAt *time.Time
 	// When the portal last refused the room's log, UTC; null if it did not
 	LogRefusedAt *time.Time
 }

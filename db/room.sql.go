@@ -94,22 +94,6 @@ func (q *Queries) AddRooms(ctx context.Context, arg AddRoomsParams) ([]AddRoomsR
 	return items, nil
 }
 
-const hasRefusedLog = `-- name: HasRefusedLog :one
-SELECT (log_refused_at IS NOT NULL)::boolean AS is_refused FROM room WHERE portal_id = $1 AND room_key = $2
-`
-
-type HasRefusedLogParams struct {
-	PortalID int32
-	RoomKey  int32
-}
-
-func (q *Queries) HasRefusedLog(ctx context.Context, arg HasRefusedLogParams) (bool, error) {
-	row := q.db.QueryRow(ctx, hasRefusedLog, arg.PortalID, arg.RoomKey)
-	var is_refused bool
-	err := row.Scan(&is_refused)
-	return is_refused, err
-}
-
 const listRoomRenames = `-- name: ListRoomRenames :many
 SELECT r.room_id, rr.event_id, rr.renamed_at, rr.old_title
 FROM room_rename AS rr
@@ -152,7 +136,7 @@ func (q *Queries) ListRoomRenames(ctx context.Context, portalID int32) ([]ListRo
 }
 
 const listRooms = `-- name: ListRooms :many
-SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, unexplained_since, unreadable_since, log_wanted_from, log_from, log_until, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved ORDER BY room_id
+SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, unexplained_since, unreadable_since, log_wanted_from, log_from, log_until, log_asked_at, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved ORDER BY room_id
 `
 
 // All rooms, unresolved titles left out.
@@ -188,6 +172,7 @@ func (q *Queries) ListRooms(ctx context.Context, portalID int32) ([]Room, error)
 			&i.LogWantedFrom,
 			&i.LogFrom,
 			&i.LogUntil,
+			&i.LogAskedAt,
 			&i.LogRefusedAt,
 		); err != nil {
 			return nil, err
@@ -201,7 +186,7 @@ func (q *Queries) ListRooms(ctx context.Context, portalID int32) ([]Room, error)
 }
 
 const listRoomsByID = `-- name: ListRoomsByID :many
-SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, unexplained_since, unreadable_since, log_wanted_from, log_from, log_until, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved AND room_id = ANY($2::text[]) ORDER BY room_id
+SELECT portal_id, room_key, is_unresolved, room_id, title, title_at, room_type, is_archived, is_third_party, created_at, deleted_at, listed_at, members_since, members_at, members_read_at, members_asked_at, members_wanted_at, unexplained_since, unreadable_since, log_wanted_from, log_from, log_until, log_asked_at, log_refused_at FROM room WHERE portal_id = $1 AND NOT is_unresolved AND room_id = ANY($2::text[]) ORDER BY room_id
 `
 
 type ListRoomsByIDParams struct {
@@ -242,6 +227,7 @@ func (q *Queries) ListRoomsByID(ctx context.Context, arg ListRoomsByIDParams) ([
 			&i.LogWantedFrom,
 			&i.LogFrom,
 			&i.LogUntil,
+			&i.LogAskedAt,
 			&i.LogRefusedAt,
 		); err != nil {
 			return nil, err
@@ -263,7 +249,7 @@ WHERE portal_id = $1 AND NOT is_unresolved AND listed_at IS NOT NULL AND deleted
         OR members_asked_at <= members_wanted_at
         OR members_asked_at < $2::timestamptz
     )
-ORDER BY room_id
+ORDER BY members_asked_at NULLS FIRST, room_id
 `
 
 type ListRoomsToAskParams struct {
@@ -272,7 +258,8 @@ type ListRoomsToAskParams struct {
 }
 
 // The rooms that the last list of rooms had and whose members have not been
-// asked for since asked_before, or not since an event that may have changed them.
+// asked for since asked_before, or not since an event that may have changed
+// them; those asked for longest ago come first.
 func (q *Queries) ListRoomsToAsk(ctx context.Context, arg ListRoomsToAskParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, listRoomsToAsk, arg.PortalID, arg.AskedBefore)
 	if err != nil {
@@ -455,14 +442,16 @@ SET log_from = CASE
         ELSE $2::timestamptz
     END,
     log_wanted_from = CASE WHEN log_wanted_from < $3::timestamptz THEN log_wanted_from END,
+    log_asked_at = $4::timestamptz,
     log_refused_at = NULL
-WHERE portal_id = $4 AND room_key = $5
+WHERE portal_id = $5 AND room_key = $6
 `
 
 type SetRoomLogParams struct {
 	LogFrom    time.Time
 	LogUntil   time.Time
 	WantedFrom time.Time
+	AskedAt    time.Time
 	PortalID   int32
 	RoomKey    int32
 }
@@ -475,6 +464,7 @@ func (q *Queries) SetRoomLog(ctx context.Context, arg SetRoomLogParams) error {
 		arg.LogFrom,
 		arg.LogUntil,
 		arg.WantedFrom,
+		arg.AskedAt,
 		arg.PortalID,
 		arg.RoomKey,
 	)
@@ -483,18 +473,39 @@ func (q *Queries) SetRoomLog(ctx context.Context, arg SetRoomLogParams) error {
 
 const setRoomLogRefused = `-- name: SetRoomLogRefused :exec
 UPDATE room
-SET log_refused_at = $1::timestamptz
-WHERE portal_id = $2 AND room_key = $3
+SET log_refused_at = $1::timestamptz, log_asked_at = $2::timestamptz
+WHERE portal_id = $3 AND room_key = $4
 `
 
 type SetRoomLogRefusedParams struct {
 	RefusedAt time.Time
+	AskedAt   time.Time
 	PortalID  int32
 	RoomKey   int32
 }
 
 func (q *Queries) SetRoomLogRefused(ctx context.Context, arg SetRoomLogRefusedParams) error {
-	_, err := q.db.Exec(ctx, setRoomLogRefused, arg.RefusedAt, arg.PortalID, arg.RoomKey)
+	_, err := q.db.Exec(ctx, setRoomLogRefused,
+		arg.RefusedAt,
+		arg.AskedAt,
+		arg.PortalID,
+		arg.RoomKey,
+	)
+	return err
+}
+
+const setRoomLogTried = `-- name: SetRoomLogTried :exec
+UPDATE room SET log_asked_at = $1::timestamptz WHERE portal_id = $2 AND room_key = $3
+`
+
+type SetRoomLogTriedParams struct {
+	AskedAt  time.Time
+	PortalID int32
+	RoomKey  int32
+}
+
+func (q *Queries) SetRoomLogTried(ctx context.Context, arg SetRoomLogTriedParams) error {
+	_, err := q.db.Exec(ctx, setRoomLogTried, arg.AskedAt, arg.PortalID, arg.RoomKey)
 	return err
 }
 

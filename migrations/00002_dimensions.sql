@@ -134,6 +134,7 @@ CREATE TABLE room (
     log_wanted_from   timestamptz,
     log_from          timestamptz,
     log_until         timestamptz,
+    log_asked_at      timestamptz,
     log_refused_at    timestamptz,
     PRIMARY KEY (portal_id, room_key),
     UNIQUE (portal_id, is_unresolved, room_id)
@@ -162,6 +163,7 @@ COMMENT ON COLUMN room.unreadable_since IS 'Portal time, UTC, since which the po
 COMMENT ON COLUMN room.log_wanted_from IS 'From when on the room''s log is needed to tell what events do not say, UTC; null if it is not';
 COMMENT ON COLUMN room.log_from IS 'Start of the span for which the room''s log has been read, UTC; null if it never was';
 COMMENT ON COLUMN room.log_until IS 'End of the span for which the room''s log has been read, UTC';
+COMMENT ON COLUMN room.log_asked_at IS 'Portal time, UTC, when the room''s log was last asked for, with or without an answer: who was asked longest ago comes first; null if it never was';
 COMMENT ON COLUMN room.log_refused_at IS 'When the portal last refused the room''s log, UTC; null if it did not';
 
 CREATE TABLE room_rename (
@@ -184,21 +186,27 @@ CREATE TABLE entry (
     portal_id  integer NOT NULL,
     is_folder  boolean NOT NULL,
     entry_id   text NOT NULL,
+    ask_at     timestamptz,
     asked_at   timestamptz,
     is_gone    boolean NOT NULL DEFAULT false,
     is_stale   boolean NOT NULL DEFAULT false,
+    has_moves  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (portal_id, is_folder, entry_id)
 );
 
+CREATE INDEX entry_ask ON entry (portal_id, ask_at) WHERE ask_at IS NOT NULL;
 CREATE INDEX entry_stale ON entry (portal_id, is_folder, entry_id) WHERE is_stale;
+CREATE INDEX entry_moves ON entry (portal_id, entry_id) WHERE has_moves;
 
 COMMENT ON TABLE entry IS 'Files and folders whose room matters: events about them name a title that several rooms bore, or moved something into them';
 COMMENT ON COLUMN entry.portal_id IS 'Portal of the entry';
 COMMENT ON COLUMN entry.is_folder IS 'True for folders, which have ids of their own beside those of files';
 COMMENT ON COLUMN entry.entry_id IS 'The portal''s own id of the file or folder';
-COMMENT ON COLUMN entry.asked_at IS 'Portal time, UTC, when the portal was last asked; it is asked again only for later events. Null if it was not';
-COMMENT ON COLUMN entry.is_gone IS 'True: the portal answered that there is no such entry, or does not show it; it is not asked again';
+COMMENT ON COLUMN entry.ask_at IS 'Since when the portal is to be asked where it lies, UTC; in the future if it refused to tell; null: nothing calls for it';
+COMMENT ON COLUMN entry.asked_at IS 'Portal time, UTC, when the portal was last asked; once it has answered, only later events call for asking again. Null if it was not';
+COMMENT ON COLUMN entry.is_gone IS 'True: the portal answered that there is no such entry; it is not asked again';
 COMMENT ON COLUMN entry.is_stale IS 'True: more is known of where it was, and its events are yet to be judged again';
+COMMENT ON COLUMN entry.has_moves IS 'True: more is known of moves and copies into it, whose events are yet to be placed';
 
 CREATE TABLE entry_event (
     portal_id  integer NOT NULL,
@@ -226,7 +234,7 @@ CREATE TABLE entry_sighting (
 
 CREATE INDEX entry_sighting_room ON entry_sighting (portal_id, room_key);
 
-COMMENT ON TABLE entry_sighting IS 'In which room files and folders were seen when, by logs of rooms that share a title and by the portal''s answers; a move shows where it left and where it came to';
+COMMENT ON TABLE entry_sighting IS 'In which room files and folders were seen when, by logs of rooms that share a title and by the portal''s answers';
 COMMENT ON COLUMN entry_sighting.portal_id IS 'Portal of the entry';
 COMMENT ON COLUMN entry_sighting.is_folder IS 'As in entry';
 COMMENT ON COLUMN entry_sighting.entry_id IS 'The portal''s own id of the file or folder';
@@ -234,12 +242,27 @@ COMMENT ON COLUMN entry_sighting.seen_at IS 'Portal time, UTC';
 COMMENT ON COLUMN entry_sighting.room_key IS 'Room; 0: none, or one that is not known';
 COMMENT ON COLUMN entry_sighting.parent_id IS 'Folder that it lay in, the room itself or one below; null if nobody said';
 
+CREATE TABLE entry_crossing (
+    portal_id  integer NOT NULL,
+    is_folder  boolean NOT NULL,
+    entry_id   text NOT NULL,
+    event_id   bigint NOT NULL,
+    PRIMARY KEY (portal_id, is_folder, entry_id, event_id)
+);
+
+COMMENT ON TABLE entry_crossing IS 'Events that moved or copied a file or folder into or out of a room: nobody may take it to be where it was seen on the other side of that moment';
+COMMENT ON COLUMN entry_crossing.portal_id IS 'Portal of the event';
+COMMENT ON COLUMN entry_crossing.is_folder IS 'As in entry';
+COMMENT ON COLUMN entry_crossing.entry_id IS 'The file or folder that was moved, of a copy the new one';
+COMMENT ON COLUMN entry_crossing.event_id IS 'The event';
+
 CREATE TABLE people_group (
     portal_id   integer NOT NULL,
     group_key   integer NOT NULL,
     group_id    text NOT NULL,
     name        text NOT NULL DEFAULT '',
     read_at     timestamptz,
+    asked_at    timestamptz,
     PRIMARY KEY (portal_id, group_key),
     UNIQUE (portal_id, group_id)
 );
@@ -250,9 +273,11 @@ COMMENT ON COLUMN people_group.group_key IS 'Key of the group within its portal'
 COMMENT ON COLUMN people_group.group_id IS 'The portal''s own id of the group';
 COMMENT ON COLUMN people_group.name IS 'Latest name known';
 COMMENT ON COLUMN people_group.read_at IS 'Portal time, UTC, of the last reading of its members; null if none';
+COMMENT ON COLUMN people_group.asked_at IS 'Portal time, UTC, when the portal was last asked for them, with or without an answer; null if it never was';
 
 -- +goose Down
 DROP TABLE people_group;
+DROP TABLE entry_crossing;
 DROP TABLE entry_sighting;
 DROP TABLE entry_event;
 DROP TABLE entry;

@@ -82,14 +82,14 @@ CREATE TABLE member_sighting (
     PRIMARY KEY (portal_id, room_key, account_key, group_key, read_at)
 );
 
-COMMENT ON TABLE member_sighting IS 'What a list of a room''s members said of a person or a group that was not known from the list before or from the log';
+COMMENT ON TABLE member_sighting IS 'What a list of a room''s members said of a person or a group that was not known from the list before or from the log, or that changes which came to be known later contradict';
 COMMENT ON COLUMN member_sighting.portal_id IS 'Portal of the room';
 COMMENT ON COLUMN member_sighting.room_key IS 'Room';
 COMMENT ON COLUMN member_sighting.account_key IS 'Person; 0: it is about a group';
 COMMENT ON COLUMN member_sighting.group_key IS 'Group; 0: it is about a person';
 COMMENT ON COLUMN member_sighting.read_at IS 'Portal time, UTC, when the list was read';
 COMMENT ON COLUMN member_sighting.as_of IS 'When a change that only lists show counts as made, UTC: the end of the events that were read with the list';
-COMMENT ON COLUMN member_sighting.before_at IS 'Portal time, UTC, when the list before was read; null for the first list';
+COMMENT ON COLUMN member_sighting.before_at IS 'Portal time, UTC, when the list before was read; null for the first list, and for one that said nothing new until changes came to be known that it contradicts';
 COMMENT ON COLUMN member_sighting.access IS 'DocSpace''s number of the right, as in room_member; 0: not on the list';
 COMMENT ON COLUMN member_sighting.is_owner IS 'True for the owner of the room';
 

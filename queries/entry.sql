@@ -1,31 +1,67 @@
 -- name: AddEntryEvents :exec
--- Notes events whose room the whereabouts of a file or folder may tell.
-INSERT INTO entry_event (portal_id, is_folder, entry_id, event_id)
-SELECT @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]), unnest(@event_ids::bigint[])
-ON CONFLICT DO NOTHING;
+-- Notes events whose room the whereabouts of a file or folder may tell, and
+-- whether the portal is to be asked where it lies. It is not if it has
+-- answered since.
+WITH events AS (
+    SELECT
+        unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id, unnest(@event_ids::bigint[]) AS event_id,
+        unnest(@occurred::timestamptz[]) AS occurred_at, unnest(@asks::boolean[]) AS asks, unnest(@moves::boolean[]) AS is_move
+),
+noted AS (
+    INSERT INTO entry_event (portal_id, is_folder, entry_id, event_id)
+    SELECT @portal_id::integer, n.is_folder, n.entry_id, n.event_id
+    FROM events AS n
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO entry AS e (portal_id, is_folder, entry_id, ask_at, has_moves)
+SELECT @portal_id::integer, n.is_folder, n.entry_id, max(n.occurred_at) FILTER (WHERE n.asks), bool_or(n.is_move)
+FROM events AS n
+WHERE n.asks OR n.is_move
+GROUP BY n.is_folder, n.entry_id
+ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET
+    ask_at = CASE
+        WHEN e.is_gone OR e.asked_at >= excluded.ask_at THEN e.ask_at
+        ELSE coalesce(e.ask_at, excluded.ask_at)
+    END,
+    has_moves = e.has_moves OR excluded.has_moves;
+
+-- name: SettleAsks :exec
+-- Takes back what was to be asked by now and what logs have told meanwhile.
+UPDATE entry AS e
+SET ask_at = NULL
+WHERE e.portal_id = @portal_id AND e.ask_at <= @asked_at::timestamptz
+    AND NOT EXISTS (
+        SELECT
+        FROM entry_event AS o
+        INNER JOIN audit_event AS a ON a.portal_id = o.portal_id AND a.event_id = o.event_id
+        WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id AND a.room_source IN (7, 8)
+    );
 
 -- name: ListEntriesToAsk :many
--- The files and folders of which there are events whose room nothing tells,
--- later than the portal's last answer: files under a title that several rooms
--- bore, or (destinations) folders that something was moved to.
-SELECT DISTINCT o.is_folder, o.entry_id
-FROM entry_event AS o
-INNER JOIN audit_event AS e ON e.portal_id = o.portal_id AND e.event_id = o.event_id
-LEFT JOIN entry AS n ON n.portal_id = o.portal_id AND n.is_folder = o.is_folder AND n.entry_id = o.entry_id
-WHERE o.portal_id = @portal_id
-    AND e.room_source = CASE WHEN @destinations::boolean THEN 8 ELSE 7 END
-    AND n.is_gone IS NOT true
-    AND coalesce(n.asked_at, '-infinity') < e.occurred_at
-ORDER BY o.is_folder, o.entry_id;
-
--- name: DeleteEntryEvents :exec
--- Forgets events of which nothing will tell the room.
-DELETE FROM entry_event WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id AND event_id = ANY(@event_ids::bigint[]);
+-- The files and folders to ask the portal for: those under a title that several
+-- rooms bore, or (destinations) folders that something was moved to. Those that
+-- were asked for longest ago come first, so that none waits for others that get no answer.
+SELECT e.is_folder, e.entry_id
+FROM entry AS e
+WHERE e.portal_id = @portal_id AND e.ask_at <= @asked_at::timestamptz
+    AND EXISTS (
+        SELECT
+        FROM entry_event AS o
+        INNER JOIN audit_event AS a ON a.portal_id = o.portal_id AND a.event_id = o.event_id
+        WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id
+            AND a.room_source = CASE WHEN @destinations::boolean THEN 8 ELSE 7 END
+    )
+ORDER BY e.asked_at NULLS FIRST, e.ask_at, e.is_folder, e.entry_id;
 
 -- name: SetEntryAsked :exec
-INSERT INTO entry (portal_id, is_folder, entry_id, asked_at, is_gone)
-VALUES (@portal_id, @is_folder, @entry_id, @asked_at::timestamptz, @is_gone)
-ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET asked_at = excluded.asked_at, is_gone = excluded.is_gone;
+-- Notes that the portal was asked at asked_at, and when it is to be asked again.
+UPDATE entry
+SET asked_at = @asked_at::timestamptz, ask_at = @ask_at, is_gone = @is_gone
+WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id;
+
+-- name: SetEntryTried :exec
+-- Notes that the portal gave no answer.
+UPDATE entry SET asked_at = @asked_at::timestamptz WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id;
 
 -- name: AddEntrySightings :exec
 -- Notes where files and folders were, and that their events are to be judged
@@ -38,101 +74,112 @@ WITH fresh AS (
     ON CONFLICT DO NOTHING
     RETURNING portal_id, is_folder, entry_id
 )
-INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale)
-SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true
+INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves)
+SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder
 FROM fresh AS f
-ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true;
+ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder;
 
--- name: ListFolderMoves :many
--- When the given folders were moved from one room to another: what lies in them came along.
-SELECT DISTINCT s.seen_at
-FROM entry_sighting AS s
-INNER JOIN entry_sighting AS o
-    ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key <> s.room_key
-WHERE s.portal_id = @portal_id AND s.is_folder AND s.entry_id = ANY(@folder_ids::text[])
-ORDER BY s.seen_at;
-
--- name: ListTwinned :many
--- Those of the given events of moves and copies that are one of two: what they
--- did crossed the border of a room. Each hour with such an event is read once.
-WITH moves AS (
-    SELECT
-        m.event_id, m.occurred_at, m.account_key, m.target, date_bin('1 hour', m.occurred_at, 'epoch') AS hour
-    FROM (SELECT unnest(@event_ids::bigint[]) AS event_id OFFSET 0) AS w
-    INNER JOIN audit_event AS m ON m.portal_id = @portal_id AND m.event_id = w.event_id
+-- name: AddCrossings :one
+-- Notes which files and folders crossed the border of a room, and that their
+-- events are to be judged again. Returns how many were not known before.
+WITH fresh AS (
+    INSERT INTO entry_crossing (portal_id, is_folder, entry_id, event_id)
+    SELECT @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]), unnest(@event_ids::bigint[])
+    ON CONFLICT DO NOTHING
+    RETURNING portal_id, is_folder, entry_id
+),
+stale AS (
+    UPDATE entry AS e
+    SET is_stale = true, has_moves = e.is_folder
+    FROM (SELECT DISTINCT portal_id, is_folder, entry_id FROM fresh) AS f
+    WHERE e.portal_id = f.portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.entry_id
 )
-SELECT DISTINCT m.event_id
-FROM (SELECT DISTINCT hour FROM moves) AS h
-CROSS JOIN LATERAL (
-    SELECT e.event_id, e.occurred_at, e.account_key, e.target
-    FROM audit_event AS e
-    WHERE e.portal_id = @portal_id AND date_bin('1 hour', e.occurred_at, 'epoch') = h.hour
-    OFFSET 0
-) AS t
-INNER JOIN moves AS m
-    ON abs(extract(epoch FROM m.occurred_at - t.occurred_at)) <= 1
-    AND m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
-ORDER BY m.event_id;
+SELECT count(*) FILTER (WHERE f.is_folder) AS folders FROM fresh AS f;
 
 -- name: ListEntrySightings :many
--- Where the given files and folders were seen, by time; an empty room_id is no
--- room. has_no_log says that the portal refuses the room's log, so that nobody knows when they came.
+-- Where the given files and folders were seen, by time, and when they crossed the
+-- border of a room; an empty room_id is no room, or nobody knows which.
 SELECT
-    s.is_folder, s.entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
-    coalesce(r.room_id, '')::text AS room_id,
-    (r.log_refused_at IS NOT NULL AND NOT r.is_third_party)::boolean AS has_no_log
+    w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
+    coalesce(r.room_id, '')::text AS room_id, (p.room_key IS NOT NULL)::boolean AS parent_is_room
 FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
-CROSS JOIN LATERAL ( -- by the key, also where the planner knows nothing of the table
-    SELECT e.*
+CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the tables
+    SELECT e.seen_at, e.room_key, e.parent_id
     FROM entry_sighting AS e
     WHERE e.portal_id = @portal_id AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
+    UNION ALL
+    SELECT a.occurred_at, 0, NULL
+    FROM entry_crossing AS x
+    INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+    WHERE x.portal_id = @portal_id AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id
     OFFSET 0
 ) AS s
-LEFT JOIN room AS r ON r.portal_id = s.portal_id AND r.room_key = s.room_key
-ORDER BY s.is_folder, s.entry_id, s.seen_at, s.room_key;
+LEFT JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = s.room_key
+LEFT JOIN room AS p ON p.portal_id = @portal_id AND p.room_id = s.parent_id AND NOT p.is_unresolved
+ORDER BY w.is_folder, w.entry_id, s.seen_at, s.room_key;
 
 -- name: ListDepartures :many
--- When folders were moved from or to the given rooms, and nobody knows from
--- where or to where: what lay in them has no event of its own.
-SELECT s.room_key, s.entry_id, s.seen_at
-FROM entry_sighting AS s
-INNER JOIN entry_sighting AS o
-    ON o.portal_id = s.portal_id AND o.is_folder AND o.entry_id = s.entry_id AND o.seen_at = s.seen_at AND o.room_key = 0
-WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[])
-ORDER BY s.room_key, s.seen_at, s.entry_id;
-
--- name: ListFolderParents :many
--- In which folders the folders of rooms lay when they were last seen; empty if nobody said.
-SELECT DISTINCT ON (s.entry_id) s.entry_id, coalesce(s.parent_id, '')::text AS parent_id
-FROM entry_sighting AS s
-WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[])
-ORDER BY s.entry_id, s.seen_at DESC;
+-- When folders were moved that may have left or entered one of the given rooms: what
+-- lay in them has no event of its own. Moves from and to what is no room name no title.
+SELECT DISTINCT t.room_key, x.entry_id, a.occurred_at
+FROM entry_crossing AS x
+INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+INNER JOIN kind AS k ON k.portal_id = a.portal_id AND k.kind_key = a.kind_key AND k.action_id = ANY(@action_ids::integer[])
+INNER JOIN context AS c ON c.portal_id = a.portal_id AND c.context_key = a.context_key
+INNER JOIN (
+    SELECT r.room_key, r.title
+    FROM room AS r
+    WHERE r.portal_id = @portal_id AND r.room_key = ANY(@room_keys::integer[])
+    UNION
+    SELECT n.room_key, n.old_title
+    FROM room_rename AS n
+    WHERE n.portal_id = @portal_id AND n.room_key = ANY(@room_keys::integer[])
+) AS t ON c.title IS NULL OR c.title = t.title
+WHERE x.portal_id = @portal_id AND x.is_folder
+ORDER BY t.room_key, a.occurred_at, x.entry_id;
 
 -- name: SetRoomEntriesStale :exec
--- Has the events judged again of all that was ever seen in a room.
+-- Has the events judged again of all that was ever seen in the rooms.
 UPDATE entry AS e
-SET is_stale = true
+SET is_stale = true, has_moves = e.is_folder
 FROM entry_sighting AS s
 WHERE e.portal_id = @portal_id
     AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
-    AND s.room_key = @room_key AND NOT e.is_stale;
+    AND s.room_key = ANY(@room_keys::integer[]) AND NOT e.is_stale;
+
+-- name: SetSeenEntriesStale :exec
+-- Has the events judged again of all that was ever seen in some room, and the moves placed again into such folders.
+UPDATE entry AS e
+SET is_stale = true, has_moves = e.is_folder
+FROM entry_sighting AS s
+WHERE e.portal_id = @portal_id
+    AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
+    AND NOT e.is_stale;
 
 -- name: ListStaleEntries :many
--- A chunk of the entries whose events are to be judged again.
-SELECT is_folder, entry_id
-FROM entry
-WHERE portal_id = @portal_id AND is_stale
-ORDER BY is_folder, entry_id
+-- A chunk of the entries whose events are to be judged again, with how many these are.
+SELECT e.is_folder, e.entry_id, n.events
+FROM entry AS e
+CROSS JOIN LATERAL (
+    SELECT count(*) AS events
+    FROM entry_event AS o
+    WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id
+) AS n
+WHERE e.portal_id = @portal_id AND e.is_stale
+ORDER BY e.is_folder, e.entry_id
 LIMIT @chunk;
 
--- name: SetEntriesFresh :exec
-UPDATE entry AS e
-SET is_stale = false
-FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS f
-WHERE e.portal_id = @portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.entry_id;
+-- name: GetLastOfChunk :one
+-- The event of an entry that comes after the next skip ones; no row if there are fewer.
+SELECT event_id
+FROM entry_event
+WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id AND event_id > @after_event_id
+ORDER BY event_id
+OFFSET @skip LIMIT 1;
 
 -- name: ListEventsOfEntries :many
--- The events about the given files and folders whose room their whereabouts may tell.
+-- The events about the given files and folders whose room their whereabouts may
+-- tell, of those with ids above first_id and up to last_id.
 SELECT
     e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, e.target,
     k.action_id, k.product, c.context
@@ -141,6 +188,7 @@ CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the
     SELECT n.event_id
     FROM entry_event AS n
     WHERE n.portal_id = @portal_id AND n.is_folder = w.is_folder AND n.entry_id = w.entry_id
+        AND n.event_id > @after_event_id::bigint AND n.event_id <= @last_event_id::bigint
     OFFSET 0
 ) AS o
 CROSS JOIN LATERAL (
@@ -154,38 +202,75 @@ INNER JOIN context AS c ON c.portal_id = e.portal_id AND c.context_key = e.conte
 WHERE e.room_source IN (4, 5, 7) AND c.title IS NOT NULL
 ORDER BY e.event_id;
 
--- name: ListUnplacedActs :many
--- All events of the moves and copies of which at least one event is unplaced (none
--- of them names a room, so that entry_event has them all; they have the same
--- second, but perhaps not the same fraction of it), act by act, with the room that the folder they went to lies in (empty if it
--- is none or unknown), and whether that room has no log that could tell.
-SELECT DISTINCT
-    t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.target, tk.action_id,
-    coalesce(r.room_id, '')::text AS room_id,
-    coalesce(d.room_id, '')::text AS destination,
-    coalesce(
-        d.is_third_party OR d.deleted_at IS NOT NULL,
-        false
-    )::boolean AS is_settled
-FROM entry_event AS o
-INNER JOIN audit_event AS u ON u.portal_id = o.portal_id AND u.event_id = o.event_id
-INNER JOIN kind AS uk ON uk.portal_id = u.portal_id AND uk.kind_key = u.kind_key
-INNER JOIN entry_event AS ot ON ot.portal_id = o.portal_id AND ot.is_folder = o.is_folder AND ot.entry_id = o.entry_id
-INNER JOIN audit_event AS t
-    ON t.portal_id = ot.portal_id AND t.event_id = ot.event_id
-    AND abs(extract(epoch FROM t.occurred_at - u.occurred_at)) <= 1 AND t.account_key = u.account_key AND t.target = u.target
-INNER JOIN kind AS tk ON tk.portal_id = t.portal_id AND tk.kind_key = t.kind_key AND tk.action_id = uk.action_id
-LEFT JOIN room AS r ON r.portal_id = t.portal_id AND r.room_key = t.room_key AND NOT r.is_unresolved
-LEFT JOIN LATERAL (
-    SELECT s.room_key
-    FROM entry_sighting AS s
-    WHERE s.portal_id = o.portal_id AND s.is_folder AND s.entry_id = o.entry_id
-    ORDER BY s.seen_at DESC
-    LIMIT 1
-) AS lies ON true
-LEFT JOIN room AS d ON d.portal_id = u.portal_id AND d.room_key = lies.room_key
-WHERE o.portal_id = @portal_id AND u.room_source = 8
-ORDER BY t.account_key, tk.action_id, t.target, t.occurred_at, t.event_id;
+-- name: ListOpenMoves :many
+-- All events of the moves and copies of which at least one event is unplaced, into a
+-- chunk of the folders with such, act by act. None of them names a room, so
+-- that entry_event has them all; they have the same second, but perhaps not the same fraction of it.
+SELECT o.entry_id::text AS entry_id, o.event_id, o.occurred_at, o.account_key, o.room_key, o.room_source, o.class, o.target, o.action_id, o.room_id
+FROM (
+    SELECT
+        f.entry_id, e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, e.target, k.action_id,
+        coalesce(r.room_id, '')::text AS room_id,
+        bool_or(e.room_source = 8) OVER (PARTITION BY f.entry_id, e.account_key, k.action_id, e.target) AS is_open
+    FROM (SELECT unnest(@entry_ids::text[]) AS entry_id) AS f
+    CROSS JOIN LATERAL (
+        SELECT n.event_id
+        FROM entry_event AS n
+        WHERE n.portal_id = @portal_id AND n.is_folder AND n.entry_id = f.entry_id
+        OFFSET 0
+    ) AS n
+    CROSS JOIN LATERAL (
+        SELECT a.*
+        FROM audit_event AS a
+        WHERE a.portal_id = @portal_id AND a.event_id = n.event_id AND split_part(a.target, ',', 2) = f.entry_id
+        OFFSET 0
+    ) AS e
+    INNER JOIN kind AS k ON k.portal_id = @portal_id AND k.kind_key = e.kind_key
+    LEFT JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = e.room_key AND NOT r.is_unresolved
+) AS o
+WHERE o.is_open
+ORDER BY o.entry_id, o.account_key, o.action_id, o.target, o.occurred_at, o.event_id;
+
+-- name: ListFoldersWithMoves :many
+-- A chunk of the folders whose moves are to be placed.
+SELECT entry_id
+FROM entry
+WHERE portal_id = @portal_id AND has_moves AND entry_id > @after_entry_id
+ORDER BY entry_id
+LIMIT @chunk;
+
+-- name: SetFoldersPlaced :exec
+UPDATE entry SET has_moves = false WHERE portal_id = @portal_id AND is_folder AND entry_id = ANY(@entry_ids::text[]);
+
+-- name: SetMovesOpen :exec
+-- Notes that more is known of the moves and copies with the given events.
+UPDATE entry AS e
+SET has_moves = true
+FROM (SELECT unnest(@event_ids::bigint[]) AS event_id) AS w
+CROSS JOIN LATERAL (
+    SELECT split_part(a.target, ',', 2) AS entry_id
+    FROM audit_event AS a
+    WHERE a.portal_id = @portal_id AND a.event_id = w.event_id
+    OFFSET 0
+) AS m
+WHERE e.portal_id = @portal_id AND e.is_folder AND e.entry_id = m.entry_id AND NOT e.has_moves;
+
+-- name: DeleteEntryEvents :exec
+-- Forgets events of which nothing will tell the room.
+DELETE FROM entry_event WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id AND event_id = ANY(@event_ids::bigint[]);
+
+-- name: ListFolderParents :many
+-- In which folders the folders of rooms lay when they were last seen there; empty if nobody said.
+SELECT DISTINCT ON (s.room_key, s.entry_id) s.room_key, s.entry_id, coalesce(s.parent_id, '')::text AS parent_id
+FROM entry_sighting AS s
+WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[])
+ORDER BY s.room_key, s.entry_id, s.seen_at DESC;
+
+-- name: SetEntriesFresh :exec
+UPDATE entry AS e
+SET is_stale = false
+FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS f
+WHERE e.portal_id = @portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.entry_id;
 
 -- name: ListTwins :many
 -- The events of the same moves and copies as the given ones that were placed by

@@ -51,12 +51,12 @@ WHERE o.portal_id = @portal_id::integer AND o.group_id = ANY(@group_ids::text[])
 
 -- name: SetGroupRead :exec
 UPDATE people_group
-SET name = @name, read_at = @read_at::timestamptz
+SET name = @name, read_at = @read_at::timestamptz, asked_at = @read_at::timestamptz
 WHERE portal_id = @portal_id AND group_key = @group_key;
 
--- name: GetRoomMembersReadAt :one
--- When the room's list of members was read last.
-SELECT members_read_at FROM room WHERE portal_id = @portal_id AND room_key = @room_key;
+-- name: GetLastList :one
+-- When the room's list of members was read last, and as of when.
+SELECT members_read_at, members_at FROM room WHERE portal_id = @portal_id AND room_key = @room_key;
 
 -- name: ListLastSightings :many
 -- What the list of members that was read last said, and who has been on an earlier one.
@@ -76,7 +76,7 @@ FROM room_group AS g
 WHERE g.portal_id = @portal_id AND g.room_key = @room_key AND g.valid_to = 'infinity';
 
 -- name: AddSightings :exec
--- Year 1 as before_at is none. A list can be read twice at one moment.
+-- Year 1 as before_at is none, or not known to matter. A list can be read twice at one moment.
 INSERT INTO member_sighting (portal_id, room_key, account_key, group_key, read_at, as_of, before_at, access, is_owner)
 SELECT
     @portal_id::integer, @room_key::integer, unnest(@account_keys::integer[]), unnest(@group_keys::integer[]),
@@ -102,7 +102,7 @@ UNION
 SELECT a.account_key
 FROM membership_change AS c
 INNER JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
-WHERE c.portal_id = @portal_id AND c.room_key = @room_key AND c.action_id = 5159;
+WHERE c.portal_id = @portal_id AND c.room_key = @room_key AND c.action_id = ANY(@promotions::integer[]);
 
 -- name: ListMemberChanges :many
 -- All that the log of a room said of the given persons and groups, and all
@@ -116,7 +116,7 @@ LEFT JOIN audit_event AS e ON e.portal_id = c.portal_id AND e.event_id = c.event
 LEFT JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
 LEFT JOIN people_group AS g ON g.portal_id = c.portal_id AND g.group_id = c.group_id
 WHERE c.portal_id = @portal_id AND c.room_key = @room_key
-    AND (a.account_key = ANY(@account_keys::integer[]) OR g.group_key = ANY(@group_keys::integer[]) OR c.action_id = 5159)
+    AND (a.account_key = ANY(@account_keys::integer[]) OR g.group_key = ANY(@group_keys::integer[]) OR c.action_id = ANY(@promotions::integer[]))
 ORDER BY c.event_id;
 
 -- name: DeleteRoomMembers :exec
@@ -215,11 +215,16 @@ ON CONFLICT (portal_id, event_id) DO UPDATE SET
 RETURNING m.action_id, m.account_id, m.group_id;
 
 -- name: ListGroupsToAsk :many
--- The groups that hold or held a right in a room and have not been read since asked_before.
+-- The groups that hold or held a right in a room and have not been read since
+-- asked_before, those asked for longest ago first.
 SELECT group_id
 FROM people_group
 WHERE portal_id = @portal_id AND (read_at IS NULL OR read_at < @asked_before::timestamptz)
-ORDER BY group_id;
+ORDER BY asked_at NULLS FIRST, group_id;
+
+-- name: SetGroupTried :exec
+-- Notes that the portal gave no answer.
+UPDATE people_group SET asked_at = @asked_at::timestamptz WHERE portal_id = @portal_id AND group_id = @group_id;
 
 -- name: ListUnexplainedChanges :many
 -- Changes of members whose room's log has not been asked whom they concern,

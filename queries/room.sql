@@ -120,15 +120,16 @@ SET log_from = CASE
         ELSE @log_until::timestamptz
     END,
     log_wanted_from = CASE WHEN log_wanted_from < @wanted_from::timestamptz THEN log_wanted_from END,
+    log_asked_at = @asked_at::timestamptz,
     log_refused_at = NULL
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
--- name: HasRefusedLog :one
-SELECT (log_refused_at IS NOT NULL)::boolean AS is_refused FROM room WHERE portal_id = @portal_id AND room_key = @room_key;
+-- name: SetRoomLogTried :exec
+UPDATE room SET log_asked_at = @asked_at::timestamptz WHERE portal_id = @portal_id AND room_key = @room_key;
 
 -- name: SetRoomLogRefused :exec
 UPDATE room
-SET log_refused_at = @refused_at::timestamptz
+SET log_refused_at = @refused_at::timestamptz, log_asked_at = @asked_at::timestamptz
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
 -- name: SetContextsStale :exec
@@ -164,7 +165,8 @@ UPDATE room SET unexplained_since = NULL WHERE portal_id = @portal_id AND room_k
 
 -- name: ListRoomsToAsk :many
 -- The rooms that the last list of rooms had and whose members have not been
--- asked for since asked_before, or not since an event that may have changed them.
+-- asked for since asked_before, or not since an event that may have changed
+-- them; those asked for longest ago come first.
 SELECT room_id
 FROM room
 WHERE portal_id = @portal_id AND NOT is_unresolved AND listed_at IS NOT NULL AND deleted_at IS NULL
@@ -173,4 +175,4 @@ WHERE portal_id = @portal_id AND NOT is_unresolved AND listed_at IS NOT NULL AND
         OR members_asked_at <= members_wanted_at
         OR members_asked_at < @asked_before::timestamptz
     )
-ORDER BY room_id;
+ORDER BY members_asked_at NULLS FIRST, room_id;

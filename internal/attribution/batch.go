@@ -26,11 +26,21 @@ type Open struct {
 	// them events happened, by room id.
 	LogsFrom map[string]time.Time
 	// Entries are the files and folders whose whereabouts may tell an event's room, by event id.
-	Entries map[int64]Entry
+	Entries map[int64]EntryEvent
+}
+
+// EntryEvent is an event whose room the whereabouts of a file or folder may tell.
+type EntryEvent struct {
+	Entry
+	At time.Time
+	// IsMove: the event is a move or copy into the folder.
+	IsMove bool
+	// Ask: nothing that is known tells the room, and the portal may know where the entry lies.
+	Ask bool
 }
 
 // NewOpen returns an Open with nothing in it.
-func NewOpen() Open { return Open{LogsFrom: map[string]time.Time{}, Entries: map[int64]Entry{}} }
+func NewOpen() Open { return Open{LogsFrom: map[string]time.Time{}, Entries: map[int64]EntryEvent{}} }
 
 // Batch is a window of events with what was found out about each.
 type Batch struct {
@@ -44,6 +54,9 @@ type Batch struct {
 	Rooms []RoomUpdate
 	// StaleTitles are titles for which earlier answers must be judged again.
 	StaleTitles []string
+	// Crossings are the files and folders that were moved or copied across the border of a
+	// room, by the events that say so.
+	Crossings map[int64]Entry
 	Open
 	// Calls are the lists that the events have made stale.
 	Calls Calls
@@ -63,7 +76,7 @@ type RoomUpdate struct {
 // rooms first, so that the order of windows makes no difference in the end:
 // what it changes for other windows is in StaleTitles.
 func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
-	b := Batch{ReadWindow: read, Open: NewOpen()}
+	b := Batch{ReadWindow: read, Open: NewOpen(), Crossings: crossings(read.Events, read.Span)}
 	b.judge(evidence, rooms)
 	for _, news := range Gather(b.Events, b.Answers) {
 		room, stale := rooms.Apply(news)
@@ -95,6 +108,9 @@ func (b *Batch) judge(evidence Evidence, rooms *Rooms) {
 			sightings = evidence.Sightings[entry]
 		}
 		b.Answers[i] = Judge(e, log.RoomID, sightings, rooms)
+		if _, crossed := b.Crossings[e.ID]; b.Answers[i].Source == SourceUnplacedMove && !crossed {
+			b.Answers[i] = Answer{} // all of it happened outside of rooms
+		}
 		b.Classes[i] = audit.Classify(e, log.OwnMembership)
 	}
 }

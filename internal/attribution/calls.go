@@ -22,7 +22,6 @@ type Calls struct {
 // callsOf sums up what the events call for; answers are those of Judge.
 func callsOf(events []audit.Event, answers []Answer) Calls {
 	calls := Calls{Members: map[string]time.Time{}, Unexplained: map[string]time.Time{}}
-	concerning := audit.ConcerningSomebody()
 	for i, e := range events {
 		action, known := audit.LookupAction(e.Kind.ActionID)
 		if !known {
@@ -46,8 +45,10 @@ func callsOf(events []audit.Event, answers []Answer) Calls {
 		if action.Members {
 			calls.Members[room] = audit.Later(calls.Members[room], e.At)
 		}
-		if first, met := calls.Unexplained[room]; slices.Contains(concerning, action.ID) && (!met || e.At.Before(first)) {
-			calls.Unexplained[room] = e.At
+		if _, concerns := audit.LookupMemberAct(action.ID); concerns {
+			if first, met := calls.Unexplained[room]; !met || e.At.Before(first) {
+				calls.Unexplained[room] = e.At
+			}
 		}
 	}
 	return calls

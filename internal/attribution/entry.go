@@ -3,6 +3,7 @@ package attribution
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"roompulse/internal/audit"
@@ -14,8 +15,8 @@ type Entry struct {
 	ID     string
 }
 
-// Sighting says that an entry was in a room at some moment. Of a move there are
-// several at one second: where the entry left and where it came to.
+// Sighting says that an entry was in a room at some moment. Of a move from one room
+// to another there are several at one second: where the entry left, where it came to, and none.
 type Sighting struct {
 	At     time.Time
 	RoomID string // empty: in none, or in one that is not known
@@ -39,6 +40,54 @@ func DestinationOf(e audit.Event) (folder Entry, ok bool) {
 		return Entry{}, false
 	}
 	return Entry{Folder: true, ID: e.Target[1]}, true
+}
+
+// crossings are the files and folders of the events of a span that were moved or copied across
+// the border of a room: such an act has two events with the same target at one
+// moment, and one within a room has one. Of two with fractions of seconds one may lie beyond the
+// span's edge: there the one that is here counts as if it had its other.
+func crossings(events []audit.Event, span audit.Span) map[int64]Entry {
+	type act struct {
+		action int32
+		actor  string
+		target string
+	}
+	acts := map[act][]int{}
+	for i, e := range events {
+		if action, _ := audit.LookupAction(e.Kind.ActionID); action.Target.IsMove() && len(e.Target) == 2 {
+			key := act{action.ID, e.ActorID, strings.Join(e.Target, ",")}
+			acts[key] = append(acts[key], i)
+		}
+	}
+	crossed := map[int64]Entry{}
+	for key, indexes := range acts {
+		action, _ := audit.LookupAction(key.action)
+		for _, i := range indexes {
+			e := events[i]
+			hasTwin := slices.ContainsFunc(indexes, func(j int) bool {
+				return events[j].ID != e.ID && events[j].At.Sub(e.At).Abs() <= time.Second
+			})
+			if hasTwin || e.At.Before(span.From.Add(slack(e.At))) || e.At.After(span.To.Add(-slack(e.At))) {
+				crossed[e.ID] = Entry{Folder: !action.Target.IsFile(), ID: e.Target[0]}
+			}
+		}
+	}
+	return crossed
+}
+
+// slack is how far from an act's event its other event may be, beyond its second.
+func slack(at time.Time) time.Duration {
+	if at.Nanosecond() == 0 {
+		return 0
+	}
+	return time.Second
+}
+
+// RoomAt is the room that an entry was in at a moment by its sightings, by rising
+// time; empty if they do not tell.
+func RoomAt(sightings []Sighting, at time.Time) string {
+	room, _ := roomAt(sightings, at)
+	return room
 }
 
 // roomAt is where an entry was at a moment by what was seen of it, by rising
@@ -136,5 +185,8 @@ func PlaceMoves(act []Move, destination string, settled bool) []Move {
 	return placed
 }
 
-// isOpen reports whether a move's event was not placed by what is known of itself.
-func isOpen(s Source) bool { return s == SourceUnplacedMove || s == SourceEntryNearby }
+// isOpen reports whether a move's event was not placed by what is known of
+// itself. One that came to be known before its other counts as outside of rooms until then.
+func isOpen(s Source) bool {
+	return s == SourceUnplacedMove || s == SourceEntryNearby || s == SourceNone
+}

@@ -115,13 +115,13 @@ func (r *Rooms) NoteOpen(open Open, a Answer, e audit.Event) {
 
 // noteEntry notes in entries, by event id, the file or folder whose whereabouts
 // may tell the event's room: which of several rooms of one title is meant, or where a move went.
-func (r *Rooms) noteEntry(entries map[int64]Entry, a Answer, e audit.Event) {
+func (r *Rooms) noteEntry(entries map[int64]EntryEvent, a Answer, e audit.Event) {
 	ofEntry := a.Source == SourceEntry || a.Source == SourceEntryNearby || a.Unresolved() && r.isShared(a.RoomID, e.At)
 	if entry, ok := EntryOf(e); ok && ofEntry {
-		entries[e.ID] = entry
+		entries[e.ID] = EntryEvent{Entry: entry, At: e.At, Ask: a.Unresolved()}
 	}
 	if folder, ok := DestinationOf(e); ok && a.Source == SourceUnplacedMove {
-		entries[e.ID] = folder
+		entries[e.ID] = EntryEvent{Entry: folder, At: e.At, IsMove: true, Ask: !r.Known(folder.ID)}
 	}
 }
 

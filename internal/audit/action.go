@@ -77,6 +77,8 @@ type Action struct {
 
 // Actions that have rules of their own.
 const (
+	ActionFolderMoved             int32 = 5024
+	ActionFolderMovedOverwriting  int32 = 5025
 	ActionRoomCreated             int32 = 5070
 	ActionRoomRenamed             int32 = 5071
 	ActionRoomArchived            int32 = 5072
@@ -95,13 +97,44 @@ const (
 	ActionRoomChangeOwner         int32 = 5159
 )
 
-// ConcerningSomebody returns the actions on a room that are about a person or a
-// group whom their event does not name; the room's log does.
-func ConcerningSomebody() []int32 {
-	return []int32{
-		ActionRoomUpdateAccessForUser, ActionRoomRemoveUser, ActionRoomCreateUser,
-		ActionRoomGroupAdded, ActionRoomUpdateGroupAccess, ActionRoomGroupRemove, ActionRoomChangeOwner,
+// MemberAct is what an act in a room does to the right of a person or a group in it.
+type MemberAct int8
+
+// The acts that change rights.
+const (
+	MemberAdded    MemberAct = iota + 1 // became a member
+	MemberRemoved                       // ceased to be one
+	MemberChanged                       // has another right since
+	MemberPromoted                      // owns the room since
+	MemberDeposed                       // somebody else owns the room since
+)
+
+// memberActs are what actions on a room do to the person or group whom they are about.
+// Their events do not name them; the room's log does.
+var memberActs = map[int32]MemberAct{
+	ActionRoomCreateUser: MemberAdded, ActionRoomGroupAdded: MemberAdded,
+	ActionRoomRemoveUser: MemberRemoved, ActionRoomGroupRemove: MemberRemoved,
+	ActionRoomUpdateAccessForUser: MemberChanged, ActionRoomUpdateGroupAccess: MemberChanged,
+	ActionRoomChangeOwner: MemberPromoted,
+}
+
+// LookupMemberAct returns what the action does to the person or group whom it is
+// about, if it is about one that its event does not name.
+func LookupMemberAct(action int32) (act MemberAct, ok bool) {
+	act, ok = memberActs[action]
+	return act, ok
+}
+
+// MemberActions returns the actions that do one of the acts, by rising id.
+func MemberActions(acts ...MemberAct) []int32 {
+	var ids []int32
+	for id, act := range memberActs {
+		if slices.Contains(acts, act) {
+			ids = append(ids, id)
+		}
 	}
+	slices.Sort(ids)
+	return ids
 }
 
 // Numbers of the action types and products that unknown actions are judged by

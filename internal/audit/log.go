@@ -39,6 +39,7 @@ type LogState struct {
 	Created     time.Time
 	WantedFrom  time.Time // since when it is needed, zero if it is not
 	From, Until time.Time // what has been read
+	AskedAt     time.Time // when the portal was last asked for it
 	RefusedAt   time.Time // when the portal last refused it
 }
 

@@ -87,6 +87,8 @@ type Sink interface {
 	// else dates counts as made at asOf.
 	PutMembers(ctx context.Context, roomID string, list audit.MemberList, readAt, asOf time.Time) error
 	PutGroup(ctx context.Context, group audit.Group, readAt, asOf time.Time) error
+	// SetGroupTried notes that the portal gave no answer.
+	SetGroupTried(ctx context.Context, groupID string, at time.Time) error
 	// RoomsToAsk are the rooms whose members have not been asked for since
 	// before, or not since an event that may have changed them.
 	RoomsToAsk(ctx context.Context, before time.Time) ([]string, error)
@@ -102,8 +104,11 @@ type Sink interface {
 	// SetChangesAsked notes that the room's log has been asked for the changes.
 	SetChangesAsked(ctx context.Context, roomID string, changes []audit.RoomEvent) error
 	// SetLogRead notes the span that was read, and since when the log is not wanted any more.
-	SetLogRead(ctx context.Context, roomID string, span audit.Span, wantedFrom time.Time) error
-	SetLogRefused(ctx context.Context, roomID string, at time.Time) error
+	SetLogRead(ctx context.Context, roomID string, span audit.Span, wantedFrom, at time.Time) error
+	// SetLogRefused notes that the portal does not show the room's log as of the
+	// run's end, asked at at; SetLogTried that it gave no answer.
+	SetLogRefused(ctx context.Context, roomID string, asOf, at time.Time) error
+	SetLogTried(ctx context.Context, roomID string, at time.Time) error
 	// JudgeStale and JudgeEntries judge events anew whose title, or whose file or
 	// folder, more has become known of. open tells what is left open of the events
 	// judged since it was last called; it is stored with their answers.
@@ -111,10 +116,13 @@ type Sink interface {
 	JudgeEntries(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer) error
 	// EntriesToAsk are files and folders that only the portal can tell the room
 	// of, or (destinations) folders that moves without a room went to.
-	EntriesToAsk(ctx context.Context, destinations bool) ([]attribution.Entry, error)
-	// PutEntry notes where an entry lies; SetEntryGone that the portal does not tell.
+	EntriesToAsk(ctx context.Context, destinations bool, at time.Time) ([]attribution.Entry, error)
+	// PutEntry notes where an entry lies; SetEntryGone that there is none any more;
+	// SetEntryRefused that the portal does not show it; SetEntryTried that it gave no answer.
 	PutEntry(ctx context.Context, entry attribution.Entry, place audit.Place, at time.Time) error
 	SetEntryGone(ctx context.Context, entry attribution.Entry, at time.Time) error
+	SetEntryRefused(ctx context.Context, entry attribution.Entry, at, again time.Time) error
+	SetEntryTried(ctx context.Context, entry attribution.Entry, at time.Time) error
 	// UnsettledMoves are the moves and copies into rooms, by room, that their logs
 	// have not been asked for; PlaceMoves places what can be, those asked for by
 	// their numbers if need be.

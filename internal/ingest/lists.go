@@ -33,10 +33,12 @@ func (s *Syncer) readLists(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := s.readMembers(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{s.readMembers, s.readGroups} {
+		if err := s.tolerate(step(ctx)); err != nil {
+			return err
+		}
 	}
-	return s.readGroups(ctx)
+	return nil
 }
 
 // finishTask records that a task was done; what was read since at is in it.
@@ -79,19 +81,20 @@ func (s *Syncer) readMembers(ctx context.Context) error {
 	}
 	s.tell("members")
 	return parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put putFunc) error {
-		at := s.portalNow()
+		at, stop := s.portalNow(), error(nil)
 		list, err := s.source.Members(ctx, id)
 		if err == nil {
 			s.unanswered.Store(0)
 		} else {
-			if err := s.onlyOne(ctx, err); err != nil {
-				return err
+			if stop = s.onlyOne(ctx, err); stop != nil && !errors.Is(stop, errUnanswered) {
+				return stop
 			}
 			// What was known stays, and reports say that it is not read any more.
 			s.log.WarnContext(ctx, "members of a room cannot be read", slog.String("room", id), slog.Any("error", err))
 			list = audit.MemberList{}
 		}
-		return put(func(ctx context.Context) error { return s.sink.PutMembers(ctx, id, list, at, s.until) })
+		err = put(func(ctx context.Context) error { return s.sink.PutMembers(ctx, id, list, at, s.until) })
+		return cmp.Or(err, stop)
 	})
 }
 
@@ -113,12 +116,14 @@ func (s *Syncer) readGroups(ctx context.Context) error {
 		case errors.Is(err, audit.ErrGone):
 			group = audit.Group{ID: id}
 		default:
-			if err := s.onlyOne(ctx, err); err != nil {
-				return err
+			stop := s.onlyOne(ctx, err)
+			if stop != nil && !errors.Is(stop, errUnanswered) {
+				return stop
 			}
 			// Whom it had is kept.
 			s.log.WarnContext(ctx, "members of a group cannot be read", slog.String("group", id), slog.Any("error", err))
-			return nil
+			err = put(func(ctx context.Context) error { return s.sink.SetGroupTried(ctx, id, at) })
+			return cmp.Or(err, stop)
 		}
 		return put(func(ctx context.Context) error { return s.sink.PutGroup(ctx, group, at, s.until) })
 	})

@@ -20,13 +20,25 @@ const (
 	// confirmShare bounds what is spent on logs when nothing calls for them: to a
 	// quarter of the run's other requests. They only confirm what titles say.
 	confirmShare = 4
+	// confirmPages is how many pages a room gets at least when it is its turn.
+	confirmPages = 5
 )
+
+// logStates returns the rooms that have a log, those asked for longest ago first, so
+// that none waits for others that get no answer or are long.
+func (s *Syncer) logStates(ctx context.Context) ([]audit.LogState, error) {
+	states, err := s.sink.LogStates(ctx)
+	slices.SortFunc(states, func(a, b audit.LogState) int {
+		return cmp.Or(a.AskedAt.Compare(b.AskedAt), cmp.Compare(a.RoomID, b.RoomID))
+	})
+	return states, err
+}
 
 // readWantedLogs reads the logs that tell in which of the rooms with one title
 // events happened.
 func (s *Syncer) readWantedLogs(ctx context.Context) error {
 	s.tell("logs")
-	states, err := s.sink.LogStates(ctx)
+	states, err := s.logStates(ctx)
 	if err != nil {
 		return err
 	}
@@ -39,41 +51,45 @@ func (s *Syncer) readWantedLogs(ctx context.Context) error {
 		if !state.Until.IsZero() { // what is in between is read along, so that what was read stays one span
 			from = audit.Earlier(from, state.Until)
 		}
-		wanted = append(wanted, logRead{state, audit.Span{From: audit.Later(from, s.bottom), To: s.until}, true})
+		wanted = append(wanted, logRead{
+			room: state.RoomID, span: audit.Span{From: audit.Later(from, s.bottom), To: s.until}, wantedFrom: state.WantedFrom, whereabouts: true,
+		})
 	}
-	return parallel(ctx, s.opts.Parallel, wanted, s.readLog)
+	return parallel(ctx, s.opts.Parallel, wanted, func(ctx context.Context, r logRead, put putFunc) error {
+		_, err := s.readLog(ctx, r, put)
+		return err
+	})
 }
 
 // confirmTitles reads logs that nothing calls for, once a day and within a quarter
-// of the run's requests: first what came before a part that was wanted once, then
-// what has come since they were read, those unread longest first. before is
+// of the run's requests: of each room first what came before a part that was wanted
+// once, then what has come since. All rooms take turns; how far one came is kept for its next. before is
 // how many requests the run had sent when it began to look for rooms.
 func (s *Syncer) confirmTitles(ctx context.Context, before int64) error {
 	if !s.isDue(audit.TaskLogs) {
 		return nil
 	}
-	states, err := s.sink.LogStates(ctx)
+	states, err := s.logStates(ctx)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(states, func(a, b audit.LogState) int {
-		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.RoomID, b.RoomID))
+	states = slices.DeleteFunc(states, func(state audit.LogState) bool {
+		return !state.WantedFrom.IsZero() || len(s.unconfirmed(state)) == 0
 	})
-	var earlier, later []logRead
-	for _, state := range states {
-		begin := audit.Later(state.Created.Truncate(time.Second), s.bottom)
-		if state.From.After(begin) && state.RefusedAt.IsZero() {
-			earlier = append(earlier, logRead{state, audit.Span{From: begin, To: state.From}, false})
+	budget := before / confirmShare
+	pages := max(confirmPages, budget/int64(max(len(states), 1)))
+	err = parallel(ctx, s.opts.Parallel, states, func(ctx context.Context, state audit.LogState, put putFunc) error {
+		left := pages
+		for _, span := range s.unconfirmed(state) {
+			whole, err := s.readLog(ctx, logRead{room: state.RoomID, span: span, more: func() bool {
+				left--
+				return left >= 0 && s.traffic().Requests-before < budget
+			}}, put)
+			if err != nil || !whole {
+				return err
+			}
 		}
-		if s.until.Sub(audit.Later(state.Until, state.RefusedAt)) >= daily {
-			later = append(later, logRead{state, audit.Span{From: audit.Later(state.Until, s.bottom), To: s.until}, false})
-		}
-	}
-	err = parallel(ctx, s.opts.Parallel, slices.Concat(earlier, later), func(ctx context.Context, r logRead, put putFunc) error {
-		if s.traffic().Requests-before >= before/confirmShare {
-			return nil
-		}
-		return s.readLog(ctx, r, put)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -81,71 +97,113 @@ func (s *Syncer) confirmTitles(ctx context.Context, before int64) error {
 	return s.finishTask(ctx, audit.TaskLogs, s.until)
 }
 
+// unconfirmed are the spans of a room's log that have not been read, by time.
+func (s *Syncer) unconfirmed(state audit.LogState) (spans []audit.Span) {
+	begin := audit.Later(state.Created.Truncate(time.Second), s.bottom)
+	if state.From.After(begin) && state.RefusedAt.IsZero() {
+		spans = append(spans, audit.Span{From: begin, To: state.From})
+	}
+	if s.until.Sub(audit.Later(state.Until, state.RefusedAt)) >= daily {
+		spans = append(spans, audit.Span{From: audit.Later(state.Until, s.bottom), To: s.until})
+	}
+	return spans
+}
+
 // logRead is a span of a room's log to read.
 type logRead struct {
-	state       audit.LogState
-	span        audit.Span
+	room string
+	span audit.Span
+	// wantedFrom is since when the log is wanted, zero if it is not.
+	wantedFrom  time.Time
 	whereabouts bool // it shall tell which files and folders were in the room
+	// more is asked before each page; nil: all are read.
+	more func() bool
 }
 
 // readLog reads a room's log for a span. The log is ordered by event id, and
-// new entries push the older ones down: what is read twice does no harm.
-func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) error {
-	id := r.state.RoomID
+// new entries push the older ones down: what is read twice does no harm. It reports
+// whether all was read.
+func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) (whole bool, err error) {
 	var entries []audit.LogEntry
-	for start := 0; ; {
-		page, err := s.source.RoomLog(ctx, id, r.span.From, r.span.To, start, logPage)
+	var reached time.Time // what has happened since is read
+	for start := 0; !whole && (r.more == nil || r.more()); {
+		page, err := s.source.RoomLog(ctx, r.room, r.span.From, r.span.To, start, logPage)
 		if err != nil {
-			if err := s.onlyOne(ctx, err); err != nil {
-				return err
-			}
-			s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
-			if errors.Is(err, audit.ErrUnavailable) {
-				return nil // no answer is not "no": the next run asks again
-			}
-			return put(func(ctx context.Context) error { return s.sink.SetLogRefused(ctx, id, s.until) })
+			return false, s.logFailed(ctx, r.room, err, put)
 		}
 		s.unanswered.Store(0)
 		entries = append(entries, page.Entries...)
 		start += page.Rows
-		last := page.Rows == 0 || start >= page.Total
-		if last || len(entries) >= logChunk {
-			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, entries, r.whereabouts) }); err != nil {
-				return err
+		whole = page.Rows == 0 || start >= page.Total
+		reached = time.Time{}
+		for _, e := range page.Entries { // some may be late, so that not the oldest counts
+			reached = audit.Later(reached, e.At)
+		}
+		if len(entries) >= logChunk {
+			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, r.room, entries, r.whereabouts) }); err != nil {
+				return false, err
 			}
 			entries = entries[:0]
 		}
-		if last {
-			break
+	}
+	span, wantedFrom := r.span, r.span.From
+	switch {
+	case whole && !r.wantedFrom.IsZero():
+		wantedFrom = audit.Earlier(wantedFrom, r.wantedFrom) // also if the log could not be read so far back
+	case !whole && reached.IsZero():
+		return false, nil
+	case !whole:
+		span.From, wantedFrom = audit.Earlier(reached, span.To), span.To
+	}
+	return whole, put(func(ctx context.Context) error {
+		if err := s.applyLog(ctx, r.room, entries, r.whereabouts); err != nil {
+			return err
 		}
+		return s.sink.SetLogRead(ctx, r.room, span, wantedFrom, s.portalNow())
+	})
+}
+
+// logFailed notes that a room's log could not be read. No answer is not "no": then the next run asks again.
+func (s *Syncer) logFailed(ctx context.Context, room string, err error, put putFunc) error {
+	stop := s.onlyOne(ctx, err)
+	if stop != nil && !errors.Is(stop, errUnanswered) {
+		return stop
 	}
-	served := r.span.From
-	if !r.state.WantedFrom.IsZero() { // also if the log could not be read so far back
-		served = audit.Earlier(served, r.state.WantedFrom)
-	}
-	return put(func(ctx context.Context) error { return s.sink.SetLogRead(ctx, id, r.span, served) })
+	s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", room), slog.Any("error", err))
+	err = put(func(ctx context.Context) error {
+		if errors.Is(err, audit.ErrUnavailable) {
+			return s.sink.SetLogTried(ctx, room, s.portalNow())
+		}
+		return s.sink.SetLogRefused(ctx, room, s.until, s.portalNow())
+	})
+	return cmp.Or(err, stop)
 }
 
 // explainEvents asks the logs of rooms what events about them leave open: whom
 // changes of members concern, and which event of a move or copy is the room's.
 // It asks only for the pages that have them: a page that begins at the newest event not
-// explained yet explains all that are on it. It returns the moves that were asked
-// for: true if the log has ids.
-func (s *Syncer) explainEvents(ctx context.Context) (asked map[audit.RoomMoment]bool, err error) {
+// explained yet explains all that are on it. It notes the moves that were
+// asked for: true if the log has ids.
+func (s *Syncer) explainEvents(ctx context.Context, asked map[audit.RoomMoment]bool) error {
 	changes, err := s.sink.UnexplainedChanges(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	moves, err := s.sink.UnsettledMoves(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	asked = map[audit.RoomMoment]bool{}
 	rooms := maps.Clone(changes)
 	for id, events := range moves {
 		rooms[id] = slices.Concat(rooms[id], events)
 	}
-	err = parallel(ctx, s.opts.Parallel, slices.Sorted(maps.Keys(rooms)), func(ctx context.Context, id string, put putFunc) error {
+	states, err := s.logStates(ctx)
+	if err != nil {
+		return err
+	}
+	states = slices.DeleteFunc(states, func(state audit.LogState) bool { return len(rooms[state.RoomID]) == 0 })
+	return parallel(ctx, s.opts.Parallel, states, func(ctx context.Context, state audit.LogState, put putFunc) error {
+		id := state.RoomID
 		done, hasIDs, err := s.explainRoom(ctx, id, rooms[id], put)
 		if !done || err != nil {
 			return err
@@ -157,7 +215,6 @@ func (s *Syncer) explainEvents(ctx context.Context) (asked map[audit.RoomMoment]
 			return s.sink.SetChangesAsked(ctx, id, changes[id])
 		})
 	})
-	return asked, err
 }
 
 // explainRoom reads the pages of a room's log that have the events. It is not
@@ -168,11 +225,7 @@ func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.Room
 	for start := 0; len(left) > 0; {
 		page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
 		if err != nil {
-			if err := s.onlyOne(ctx, err); err != nil {
-				return false, false, err
-			}
-			s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", id), slog.Any("error", err))
-			return !errors.Is(err, audit.ErrUnavailable), false, nil
+			return !errors.Is(err, audit.ErrUnavailable), false, s.logFailed(ctx, id, err, put)
 		}
 		s.unanswered.Store(0)
 		lowest := lowestID(page.Entries)

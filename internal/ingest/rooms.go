@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"roompulse/internal/attribution"
 	"roompulse/internal/audit"
@@ -13,37 +15,29 @@ import (
 // findRooms looks for the rooms of events that the events do not tell: by what
 // became known of titles, by the logs of rooms, and by asking where files and
 // folders lie. It judges again exactly the events of which more is known. At last it reads
-// logs that only confirm.
+// logs that only confirm. What the portal does not answer ends a step, but not the others.
 func (s *Syncer) findRooms(ctx context.Context) error {
 	s.tell("rooms of events")
 	before := s.traffic().Requests
-	if err := s.judgeStale(ctx); err != nil {
-		return err
+	asked := map[audit.RoomMoment]bool{}
+	for _, step := range []func(context.Context) error{
+		s.judgeStale,
+		// Folders that something was moved to first: it is their rooms' logs that tell.
+		func(ctx context.Context) error { return s.askEntries(ctx, true) },
+		s.readWantedLogs,
+		func(ctx context.Context) error { return s.explainEvents(ctx, asked) },
+		s.judgeEntries,
+		func(ctx context.Context) error { return s.askEntries(ctx, false) },
+		s.judgeEntries,
+		func(ctx context.Context) error { return s.confirmTitles(ctx, before) },
+		func(ctx context.Context) error { return s.sink.PlaceMoves(ctx, asked) },
+	} {
+		s.unanswered.Store(0)
+		if err := s.tolerate(step(ctx)); err != nil {
+			return err
+		}
 	}
-	// Folders that something was moved to first: it is their rooms' logs that tell.
-	if err := s.askEntries(ctx, true); err != nil {
-		return err
-	}
-	if err := s.readWantedLogs(ctx); err != nil {
-		return err
-	}
-	moves, err := s.explainEvents(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.judgeEntries(ctx); err != nil {
-		return err
-	}
-	if err := s.askEntries(ctx, false); err != nil {
-		return err
-	}
-	if err := s.judgeEntries(ctx); err != nil {
-		return err
-	}
-	if err := s.confirmTitles(ctx, before); err != nil {
-		return err
-	}
-	return s.sink.PlaceMoves(ctx, moves)
+	return nil
 }
 
 // judgeStale judges events anew whose title more has become known of, and notes
@@ -68,11 +62,15 @@ func (s *Syncer) judgeEntries(ctx context.Context) error {
 	})
 }
 
+// refusedAgain is when the portal is asked again for a file or folder that it did
+// not show: the key may have been given more rights.
+const refusedAgain = 7 * 24 * time.Hour
+
 // askEntries asks the portal where files and folders lie that nothing else tells
 // the room of, or (destinations) folders that something was moved to. That one is gone is an
 // answer for good; of others it is asked again when there are later events.
 func (s *Syncer) askEntries(ctx context.Context, destinations bool) error {
-	entries, err := s.sink.EntriesToAsk(ctx, destinations)
+	entries, err := s.sink.EntriesToAsk(ctx, destinations, s.portalNow())
 	if err != nil {
 		return err
 	}
@@ -84,14 +82,21 @@ func (s *Syncer) askEntries(ctx context.Context, destinations bool) error {
 			s.unanswered.Store(0)
 			return put(func(ctx context.Context) error { return s.sink.PutEntry(ctx, entry, place, at) })
 		}
-		if err := s.onlyOne(ctx, err); err != nil {
-			return err
+		stop := s.onlyOne(ctx, err)
+		if stop != nil && !errors.Is(stop, errUnanswered) {
+			return stop
 		}
-		if errors.Is(err, audit.ErrUnavailable) { // no answer: the next run asks again
+		err = put(func(ctx context.Context) error {
+			switch {
+			case errors.Is(err, audit.ErrGone):
+				return s.sink.SetEntryGone(ctx, entry, at)
+			case errors.Is(err, audit.ErrNotReadable):
+				return s.sink.SetEntryRefused(ctx, entry, at, at.Add(refusedAgain))
+			}
 			s.log.WarnContext(ctx, "the portal does not tell where an entry lies", slog.String("entry", entry.ID), slog.Any("error", err))
-			return nil
-		}
-		return put(func(ctx context.Context) error { return s.sink.SetEntryGone(ctx, entry, at) })
+			return s.sink.SetEntryTried(ctx, entry, at)
+		})
+		return cmp.Or(err, stop)
 	})
 }
 

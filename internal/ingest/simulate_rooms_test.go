@@ -371,6 +371,7 @@ func (h *harness) checkOrder(t *testing.T) {
 		"UPDATE audit_event AS e SET room_key = NULL, room_source = 0 FROM context AS c WHERE c.portal_id = e.portal_id AND c.context_key = e.context_key AND c.title IS NOT NULL AND room_source IN (4, 5, 6, 7)",
 		"UPDATE audit_event AS e SET room_key = NULL, room_source = 8 WHERE room_source = 5",
 		"UPDATE context SET is_stale = true WHERE title IS NOT NULL",
+		"UPDATE entry SET is_stale = true, has_moves = is_folder",
 		"DELETE FROM room_day",
 		"DELETE FROM event_hour",
 	} {

@@ -32,34 +32,36 @@ type Sighting struct {
 	// read with them.
 	AsOf time.Time
 	// Before is when the list before was read; it said what the sighting before
-	// this one says. Zero for the first list.
+	// this one says. Zero for the first list and for one that was Implied.
 	Before time.Time
 	Right  Right // zero: not on the list
 }
-
-// Act is what a change of members did to a holder.
-type Act int8
-
-// The acts in a room's log.
-const (
-	Added    Act = iota + 1 // became a member
-	Removed                 // ceased to be one
-	Changed                 // has another right since
-	Promoted                // owns the room since
-	Deposed                 // somebody else owns the room since
-)
 
 // Change is an entry of a room's log.
 type Change struct {
 	At      time.Time
 	EventID int64
-	Act     Act
+	Act     audit.MemberAct
 }
 
 // Evidence is what is known of one holder, a person or a group, in one room.
 type Evidence struct {
 	Sightings []Sighting // by rising ReadAt
 	Changes   []Change   // in any order
+}
+
+// Implied is what the last list, read at readAt as of asOf, said of the holder, if that
+// matters and is not among the sightings: it had nothing new to say, and by now there are
+// changes since the sightings. Such a sighting is to be kept: the next list has another date.
+func Implied(e Evidence, readAt, asOf time.Time) (s Sighting, ok bool) {
+	var last Sighting
+	if n := len(e.Sightings); n > 0 {
+		last = e.Sightings[n-1]
+	}
+	ok = readAt.After(last.ReadAt) && slices.ContainsFunc(e.Changes, func(c Change) bool {
+		return c.Act != audit.MemberDeposed && !c.At.Before(last.ReadAt.Add(-listEarly))
+	})
+	return Sighting{ReadAt: readAt, AsOf: asOf, Right: last.Right}, ok
 }
 
 // Span is a time in which a right was held.
@@ -139,22 +141,22 @@ const (
 // fits reports whether both can be true at once.
 func (p presence) fits(q presence) bool { return p == unknown || q == unknown || p == q }
 
-func (a Act) before() presence {
+func before(a audit.MemberAct) presence {
 	switch a {
-	case Added:
+	case audit.MemberAdded:
 		return absent
-	case Removed, Changed:
+	case audit.MemberRemoved, audit.MemberChanged:
 		return present
 	default:
 		return unknown
 	}
 }
 
-func (a Act) after() presence {
+func after(a audit.MemberAct) presence {
 	switch a {
-	case Removed:
+	case audit.MemberRemoved:
 		return absent
-	case Added, Changed, Promoted:
+	case audit.MemberAdded, audit.MemberChanged, audit.MemberPromoted:
 		return present
 	default:
 		return unknown
@@ -180,8 +182,8 @@ func place(l list, changes []Change, from int) int {
 	}
 	first, natural, last := countUntil(l.readAt.Add(-listEarly)), countUntil(l.readAt), countUntil(l.readAt.Add(listLate))
 	fits := func(n int) bool {
-		return (n == first || l.presence().fits(changes[n-1].Act.after())) &&
-			(n == last || l.presence().fits(changes[n].Act.before()))
+		return (n == first || l.presence().fits(after(changes[n-1].Act))) &&
+			(n == last || l.presence().fits(before(changes[n].Act)))
 	}
 	for _, n := range []int{natural, first, last} {
 		if fits(n) {
@@ -214,7 +216,7 @@ type stay struct {
 // turn is a moment at which the right may have changed.
 type turn struct {
 	at  time.Time
-	act Act
+	act audit.MemberAct
 }
 
 // known is a right that was held at some moment.
@@ -264,7 +266,7 @@ func (b *builder) changes(changes []Change, next presence) {
 		}
 		after := next
 		if end < len(changes) {
-			after = changes[end].Act.before()
+			after = before(changes[end].Act)
 		}
 		for j := i; j < end; j++ {
 			if b.fits(changes[j].Act, after) {
@@ -278,21 +280,21 @@ func (b *builder) changes(changes []Change, next presence) {
 
 // fits reports whether an act can be the first in its second. Where nothing is
 // known of before, it counts what is so after: who is no member then was added first.
-func (b *builder) fits(act Act, after presence) bool {
+func (b *builder) fits(act audit.MemberAct, after presence) bool {
 	if b.now == unknown {
-		return (act == Added) == (after != present)
+		return (act == audit.MemberAdded) == (after != present)
 	}
-	return b.now.fits(act.before())
+	return b.now.fits(before(act))
 }
 
 func (b *builder) change(c Change) {
 	switch c.Act {
-	case Added:
+	case audit.MemberAdded:
 		if b.now == present {
 			b.shut(audit.Later(c.At, b.last().from))
 		}
 		b.open(c.At, c.At)
-	case Removed:
+	case audit.MemberRemoved:
 		if b.now == unknown {
 			b.open(time.Time{}, time.Time{})
 		}
@@ -300,23 +302,23 @@ func (b *builder) change(c Change) {
 			b.shut(audit.Later(c.At, b.last().from))
 		}
 		b.absent = c.At
-	case Changed, Promoted:
+	case audit.MemberChanged, audit.MemberPromoted:
 		switch b.now {
 		case present:
 		case absent:
 			b.open(c.At, audit.Earlier(b.absent, c.At))
 		default:
 			from := time.Time{}
-			if c.Act == Promoted { // a room can be given to somebody who was no member
+			if c.Act == audit.MemberPromoted { // a room can be given to somebody who was no member
 				from = c.At
 			}
 			b.open(from, time.Time{})
 		}
 		b.last().turns = append(b.last().turns, turn{c.At, c.Act})
-		if c.Act == Promoted {
+		if c.Act == audit.MemberPromoted {
 			b.last().known = append(b.last().known, known{c.At, c.At, Right{audit.AccessOwner, true}})
 		}
-	case Deposed:
+	case audit.MemberDeposed:
 		if b.now == present {
 			b.last().turns = append(b.last().turns, turn{c.At, c.Act})
 		}
@@ -356,8 +358,8 @@ func (s *stay) turn(before, k known) time.Time {
 	for _, turn := range s.turns {
 		switch {
 		case turn.at.Before(before.at.Add(-listEarly)):
-		case turn.act == Deposed && !before.right.Owner: // not about this holder
-		case turn.act == Deposed && !turn.at.After(k.at.Add(listLate)):
+		case turn.act == audit.MemberDeposed && !before.right.Owner: // not about this holder
+		case turn.act == audit.MemberDeposed && !turn.at.After(k.at.Add(listLate)):
 			return turn.at
 		case !turn.at.After(k.at):
 			moment = turn.at

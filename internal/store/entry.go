@@ -2,11 +2,15 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"roompulse/db"
 	"roompulse/internal/attribution"
@@ -28,14 +32,24 @@ func (w *Writer) Evidence(ctx context.Context, events []audit.Event) (attributio
 
 // sightings returns where the files and folders of events were seen, by time.
 func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Event) (map[attribution.Entry][]attribution.Sighting, error) {
-	arg := db.ListEntrySightingsParams{PortalID: w.Portal.ID}
-	met := map[attribution.Entry]bool{}
+	entries := map[attribution.Entry]bool{}
 	for i := range events {
-		if entry, ok := attribution.EntryOf(events[i]); ok && !met[entry] {
-			met[entry] = true
-			arg.Folders = append(arg.Folders, entry.Folder)
-			arg.EntryIDs = append(arg.EntryIDs, entry.ID)
+		if entry, ok := attribution.EntryOf(events[i]); ok {
+			entries[entry] = true
 		}
+	}
+	return w.sightingsOf(ctx, q, entries)
+}
+
+// sightingsOf returns where files and folders were seen, and when they crossed
+// the border of a room or may have, by time.
+func (w *Writer) sightingsOf(
+	ctx context.Context, q *db.Queries, entries map[attribution.Entry]bool,
+) (map[attribution.Entry][]attribution.Sighting, error) {
+	arg := db.ListEntrySightingsParams{PortalID: w.Portal.ID}
+	for entry := range entries {
+		arg.Folders = append(arg.Folders, entry.Folder)
+		arg.EntryIDs = append(arg.EntryIDs, entry.ID)
 	}
 	rows, err := q.ListEntrySightings(ctx, arg)
 	if err != nil {
@@ -44,18 +58,18 @@ func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Ev
 	sightings := make(map[attribution.Entry][]attribution.Sighting, len(rows))
 	for _, row := range rows {
 		entry := attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
-		if len(sightings[entry]) == 0 && row.HasNoLog { // nobody knows when it came
-			sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC().Add(-time.Microsecond)})
-		}
 		sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC(), RoomID: row.RoomID})
 	}
-	return sightings, w.addCrossings(ctx, q, sightings, rows)
+	return sightings, w.addDepartures(ctx, q, sightings, rows)
 }
 
-// addCrossings adds to the sightings of each entry when a folder with it may have
+// folderMoves are the actions that take along what lies in a folder.
+var folderMoves = []int32{audit.ActionFolderMoved, audit.ActionFolderMovedOverwriting}
+
+// addDepartures adds to the sightings of each entry when a folder with it may have
 // left or entered a room in which it was seen: what is in a folder moves without a
-// trace of its own. If the room's log is refused, it may have come and gone at any time.
-func (w *Writer) addCrossings(
+// trace of its own.
+func (w *Writer) addDepartures(
 	ctx context.Context, q *db.Queries, sightings map[attribution.Entry][]attribution.Sighting, seen []db.ListEntrySightingsRow,
 ) error {
 	rooms := map[int32]bool{}
@@ -67,36 +81,43 @@ func (w *Writer) addCrossings(
 		return nil
 	}
 	keys := slices.Sorted(maps.Keys(rooms))
-	rows, err := q.ListDepartures(ctx, db.ListDeparturesParams{PortalID: w.Portal.ID, RoomKeys: keys})
+	rows, err := q.ListDepartures(ctx, db.ListDeparturesParams{PortalID: w.Portal.ID, RoomKeys: keys, ActionIDs: folderMoves})
 	if err != nil {
 		return fmt.Errorf("read which folders left rooms: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	folders, err := q.ListFolderParents(ctx, db.ListFolderParentsParams{PortalID: w.Portal.ID, RoomKeys: keys})
+	if err != nil {
+		return fmt.Errorf("read where folders lay: %w", err)
+	}
+	parents := make(map[folderInRoom]string, len(folders))
+	for _, f := range folders {
+		parents[folderInRoom{f.RoomKey, f.EntryID}] = f.ParentID
 	}
 	departures := map[int32][]db.ListDeparturesRow{}
 	for _, row := range rows {
 		departures[row.RoomKey] = append(departures[row.RoomKey], row)
 	}
-	parents := map[string]string{}
-	if len(rows) > 0 {
-		folders, err := q.ListFolderParents(ctx, db.ListFolderParentsParams{PortalID: w.Portal.ID, RoomKeys: keys})
-		if err != nil {
-			return fmt.Errorf("read where folders lay: %w", err)
-		}
-		for _, f := range folders {
-			parents[f.EntryID] = f.ParentID
-		}
-	}
 	fillParents(seen)
-	for i, row := range seen {
-		entry := attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
-		last := i == len(seen)-1 || seen[i+1].IsFolder != row.IsFolder || seen[i+1].EntryID != row.EntryID
-		if row.HasNoLog && last {
-			sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC().Add(time.Microsecond)})
+	for len(seen) > 0 { // moment by moment
+		entry, at := attribution.Entry{Folder: seen[0].IsFolder, ID: seen[0].EntryID}, seen[0].SeenAt
+		n := 1
+		for n < len(seen) && seen[n].IsFolder == entry.Folder && seen[n].EntryID == entry.ID && seen[n].SeenAt.Equal(at) {
+			n++
 		}
-		for _, d := range departures[row.RoomKey] {
-			if mayBeIn(row.ParentID, d.EntryID, row.RoomID, parents) {
-				sightings[entry] = append(sightings[entry], attribution.Sighting{At: d.SeenAt.UTC()})
+		for _, row := range seen[:n] {
+			way, whole := wayUp(row, parents)
+			came, left := wasMoved(row, seen[:n], whole, parents)
+			for _, d := range departures[row.RoomKey] {
+				gone := came && d.OccurredAt.Before(at) || left && d.OccurredAt.After(at)
+				if !gone && (!whole || slices.Contains(way, d.EntryID)) {
+					sightings[entry] = append(sightings[entry], attribution.Sighting{At: d.OccurredAt.UTC()})
+				}
 			}
 		}
+		seen = seen[n:]
 	}
 	for _, list := range sightings {
 		slices.SortStableFunc(list, func(a, b attribution.Sighting) int { return a.At.Compare(b.At) })
@@ -121,28 +142,79 @@ func fillParents(seen []db.ListEntrySightingsRow) {
 	}
 }
 
-// mayBeIn reports whether what lies in the folder inner may lie in outer as
-// well; parents are the folders of the room as far as they are known.
-func mayBeIn(inner, outer, room string, parents map[string]string) bool {
-	for range len(parents) + 1 { // no longer way leads up to the room
-		if inner == room || inner == outer || inner == "" {
-			return inner != room
-		}
-		inner = parents[inner]
+// folderInRoom is a folder as it was last seen in a room.
+type folderInRoom struct {
+	room   int32
+	folder string
+}
+
+// wayUp are the folders from a sighting up to its room, as far as their parents are
+// known; whole says that these are all.
+func wayUp(seen db.ListEntrySightingsRow, parents map[folderInRoom]string) (way []string, whole bool) {
+	if seen.EntryID == seen.RoomID { // a room stays where it is
+		return nil, true
 	}
-	return true
+	for folder := seen.ParentID; folder != "" && !slices.Contains(way, folder); folder = parents[folderInRoom{seen.RoomKey, folder}] {
+		if folder == seen.RoomID {
+			return way, true
+		}
+		way = append(way, folder)
+	}
+	return way, false
+}
+
+// wasMoved reports whether the entry came to a sighting's room, or left it, at that
+// moment: all that were made then name the folder that it went to.
+func wasMoved(seen db.ListEntrySightingsRow, moment []db.ListEntrySightingsRow, whole bool, parents map[folderInRoom]string) (came, left bool) {
+	for _, other := range moment {
+		if other.RoomKey == seen.RoomKey || other.RoomKey == 0 {
+			continue
+		}
+		if _, lies := wayUp(other, parents); lies {
+			left = true
+		}
+	}
+	return whole && len(moment) > 1, !whole && (left || seen.ParentIsRoom && seen.ParentID != seen.RoomID)
+}
+
+// addCrossings stores which files and folders crossed the border of a room.
+func (w *Writer) addCrossings(ctx context.Context, q *db.Queries, crossings map[int64]attribution.Entry) error {
+	if len(crossings) == 0 {
+		return nil
+	}
+	arg := db.AddCrossingsParams{PortalID: w.Portal.ID}
+	for _, id := range slices.Sorted(maps.Keys(crossings)) {
+		arg.EventIDs = append(arg.EventIDs, id)
+		arg.Folders = append(arg.Folders, crossings[id].Folder)
+		arg.EntryIDs = append(arg.EntryIDs, crossings[id].ID)
+	}
+	folders, err := q.AddCrossings(ctx, arg)
+	if err != nil {
+		return fmt.Errorf("note what crossed the border of a room: %w", err)
+	}
+	if folders == 0 {
+		return nil
+	}
+	if err := q.SetSeenEntriesStale(ctx, w.Portal.ID); err != nil {
+		return fmt.Errorf("note what may have moved with a folder: %w", err)
+	}
+	return nil
 }
 
 // addEntryEvents notes events whose room the whereabouts of a file or folder may tell, by event id.
-func (w *Writer) addEntryEvents(ctx context.Context, q *db.Queries, entries map[int64]attribution.Entry) error {
+func (w *Writer) addEntryEvents(ctx context.Context, q *db.Queries, entries map[int64]attribution.EntryEvent) error {
 	if len(entries) == 0 {
 		return nil
 	}
 	arg := db.AddEntryEventsParams{PortalID: w.Portal.ID}
-	for id, entry := range entries {
+	for _, id := range slices.Sorted(maps.Keys(entries)) {
+		e := entries[id]
 		arg.EventIDs = append(arg.EventIDs, id)
-		arg.Folders = append(arg.Folders, entry.Folder)
-		arg.EntryIDs = append(arg.EntryIDs, entry.ID)
+		arg.Folders = append(arg.Folders, e.Folder)
+		arg.EntryIDs = append(arg.EntryIDs, e.ID)
+		arg.Occurred = append(arg.Occurred, e.At)
+		arg.Asks = append(arg.Asks, e.Ask)
+		arg.Moves = append(arg.Moves, e.IsMove)
 	}
 	if err := q.AddEntryEvents(ctx, arg); err != nil {
 		return fmt.Errorf("note events of files and folders: %w", err)
@@ -150,10 +222,14 @@ func (w *Writer) addEntryEvents(ctx context.Context, q *db.Queries, entries map[
 	return nil
 }
 
-// EntriesToAsk returns the files and folders that nothing but the portal can
+// EntriesToAsk returns the files and folders that at the given time nothing but the portal can
 // tell the room of, or (destinations) the folders of which that is true that something was moved to.
-func (w *Writer) EntriesToAsk(ctx context.Context, destinations bool) ([]attribution.Entry, error) {
-	rows, err := w.q.ListEntriesToAsk(ctx, db.ListEntriesToAskParams{PortalID: w.Portal.ID, Destinations: destinations})
+// Those asked for longest ago come first.
+func (w *Writer) EntriesToAsk(ctx context.Context, destinations bool, at time.Time) ([]attribution.Entry, error) {
+	if err := w.q.SettleAsks(ctx, db.SettleAsksParams{PortalID: w.Portal.ID, AskedAt: at}); err != nil {
+		return nil, fmt.Errorf("note which files and folders need not be asked for any more: %w", err)
+	}
+	rows, err := w.q.ListEntriesToAsk(ctx, db.ListEntriesToAskParams{PortalID: w.Portal.ID, AskedAt: at, Destinations: destinations})
 	if err != nil {
 		return nil, fmt.Errorf("read which files and folders to ask for: %w", err)
 	}
@@ -164,14 +240,30 @@ func (w *Writer) EntriesToAsk(ctx context.Context, destinations bool) ([]attribu
 	return entries, nil
 }
 
-// SetEntryGone records that the portal does not tell where an entry lies: there
-// is none, or none for us. It is not asked again.
+// SetEntryGone records that there is no such entry any more. It is not asked for again.
 func (w *Writer) SetEntryGone(ctx context.Context, entry attribution.Entry, at time.Time) error {
-	err := w.q.SetEntryAsked(ctx, db.SetEntryAskedParams{
-		PortalID: w.Portal.ID, IsFolder: entry.Folder, EntryID: entry.ID, AskedAt: at, IsGone: true,
-	})
+	return w.setEntryAsked(ctx, w.q, entry, db.SetEntryAskedParams{AskedAt: at, IsGone: true})
+}
+
+// SetEntryRefused records that the portal does not show us an entry, and when to ask again:
+// the key may have been given more rights by then.
+func (w *Writer) SetEntryRefused(ctx context.Context, entry attribution.Entry, at, again time.Time) error {
+	return w.setEntryAsked(ctx, w.q, entry, db.SetEntryAskedParams{AskedAt: at, AskAt: &again})
+}
+
+// SetEntryTried records that the portal gave no answer about an entry.
+func (w *Writer) SetEntryTried(ctx context.Context, entry attribution.Entry, at time.Time) error {
+	err := w.q.SetEntryTried(ctx, db.SetEntryTriedParams{PortalID: w.Portal.ID, IsFolder: entry.Folder, EntryID: entry.ID, AskedAt: at})
 	if err != nil {
-		return fmt.Errorf("record that %s is gone: %w", entry.ID, err)
+		return fmt.Errorf("record that %s was asked for: %w", entry.ID, err)
+	}
+	return nil
+}
+
+func (w *Writer) setEntryAsked(ctx context.Context, q *db.Queries, entry attribution.Entry, arg db.SetEntryAskedParams) error {
+	arg.PortalID, arg.IsFolder, arg.EntryID = w.Portal.ID, entry.Folder, entry.ID
+	if err := q.SetEntryAsked(ctx, arg); err != nil {
+		return fmt.Errorf("record that %s was asked for: %w", entry.ID, err)
 	}
 	return nil
 }
@@ -179,8 +271,7 @@ func (w *Writer) SetEntryGone(ctx context.Context, entry attribution.Entry, at t
 // PutEntry stores where an entry lies by the portal's answer.
 func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, at audit.Place, askedAt time.Time) error {
 	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		err := q.SetEntryAsked(ctx, db.SetEntryAskedParams{PortalID: w.Portal.ID, IsFolder: entry.Folder, EntryID: entry.ID, AskedAt: askedAt})
-		if err != nil {
+		if err := w.setEntryAsked(ctx, q, entry, db.SetEntryAskedParams{AskedAt: askedAt}); err != nil {
 			return err
 		}
 		seen := newSightingSet(w.Portal.ID)
@@ -201,16 +292,6 @@ func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, at audit
 			seen.add(entry, askedAt, key, path[len(path)-1])
 		} else if len(at.Folders) == 0 { // it is the room
 			seen.add(entry, askedAt, key, "")
-		}
-		moved, err := q.ListFolderMoves(ctx, db.ListFolderMovesParams{PortalID: w.Portal.ID, FolderIDs: at.Folders})
-		if err != nil {
-			return fmt.Errorf("read when its folders were moved: %w", err)
-		}
-		for i, then := range moved { // before a folder came here, nobody knows
-			seen.add(entry, then, 0, "")
-			if i == len(moved)-1 {
-				seen.add(entry, then.Add(time.Second), key, "")
-			}
 		}
 		return q.AddEntrySightings(ctx, seen.arg)
 	})
@@ -249,21 +330,9 @@ func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32, par
 	s.arg.ParentIDs = append(s.arg.ParentIDs, parent)
 }
 
-// addSightings stores where a room's log has seen files and folders. Of what
-// came from elsewhere or went there it does not say where that was.
+// addSightings stores where a room's log has seen files and folders.
 func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, entries []audit.LogEntry, held map[int64]time.Time) error {
-	var moves []int64
-	for _, e := range entries {
-		if action, _ := audit.LookupAction(e.ActionID); action.Target.IsMove() && e.EventID != 0 {
-			moves = append(moves, e.EventID)
-		}
-	}
-	twinned, err := q.ListTwinned(ctx, db.ListTwinnedParams{PortalID: w.Portal.ID, EventIDs: moves})
-	if err != nil {
-		return fmt.Errorf("read which moves left a room: %w", err)
-	}
 	seen := newSightingSet(w.Portal.ID)
-	folderLeft := false
 	for _, e := range entries {
 		if e.EntryID == "" {
 			continue
@@ -273,61 +342,79 @@ func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, en
 			at = known
 		}
 		action, _ := audit.LookupAction(e.ActionID)
-		entry := attribution.Entry{Folder: !action.Target.IsFile(), ID: e.EntryID}
-		seen.add(entry, at, room, e.ParentID)
-		if _, left := slices.BinarySearch(twinned, e.EventID); action.Target.IsMove() && (left || e.EventID == 0) {
-			seen.add(entry, at, 0, "")
-			folderLeft = folderLeft || entry.Folder
-		}
+		seen.add(attribution.Entry{Folder: !action.Target.IsFile(), ID: e.EntryID}, at, room, e.ParentID)
 	}
 	if err := q.AddEntrySightings(ctx, seen.arg); err != nil {
 		return fmt.Errorf("store where files and folders were: %w", err)
 	}
-	if !folderLeft {
-		return nil
-	}
-	if err := q.SetRoomEntriesStale(ctx, db.SetRoomEntriesStaleParams{PortalID: w.Portal.ID, RoomKey: room}); err != nil {
-		return fmt.Errorf("note what may have left with a folder: %w", err)
-	}
 	return nil
 }
 
-// entryChunk is how many entries' events are judged again in one transaction.
+// entryChunk is how many entries are looked at at once.
 const entryChunk = 1000
 
 // JudgeEntries judges the events anew of files and folders of which more has
 // become known. Chunks commit one by one; what is left stays marked.
 func (w *Writer) JudgeEntries(ctx context.Context, judge Judge) error {
 	for {
-		var n int
-		err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
-			n, err = w.judgeEntryChunk(ctx, q, judge)
-			return err
-		})
+		stale, err := w.q.ListStaleEntries(ctx, db.ListStaleEntriesParams{PortalID: w.Portal.ID, Chunk: entryChunk})
 		if err != nil {
-			return fmt.Errorf("judge events of files and folders again: %w", err)
+			return fmt.Errorf("read of which files and folders more has become known: %w", err)
 		}
-		if n < entryChunk {
+		for left := stale; len(left) > 0; {
+			n, events := 0, int64(0)
+			for n < len(left) && (n == 0 || events+left[n].Events <= chunk) {
+				events += left[n].Events
+				n++
+			}
+			if err := w.judgeEntryEvents(ctx, left[:n], judge); err != nil {
+				return fmt.Errorf("judge events of files and folders again: %w", err)
+			}
+			left = left[n:]
+		}
+		if len(stale) < entryChunk {
 			return nil
 		}
 	}
 }
 
-func (w *Writer) judgeEntryChunk(ctx context.Context, q *db.Queries, judge Judge) (n int, err error) {
-	stale, err := q.ListStaleEntries(ctx, db.ListStaleEntriesParams{PortalID: w.Portal.ID, Chunk: entryChunk})
-	if err != nil || len(stale) == 0 {
-		return 0, err
-	}
-	fresh := db.SetEntriesFreshParams{PortalID: w.Portal.ID}
+// judgeEntryEvents judges the events of entries, of a single one in chunks if they are many.
+func (w *Writer) judgeEntryEvents(ctx context.Context, stale []db.ListStaleEntriesRow, judge Judge) error {
+	arg := db.ListEventsOfEntriesParams{PortalID: w.Portal.ID, AfterEventID: math.MinInt64}
 	for _, e := range stale {
-		fresh.Folders = append(fresh.Folders, e.IsFolder)
-		fresh.EntryIDs = append(fresh.EntryIDs, e.EntryID)
+		arg.Folders = append(arg.Folders, e.IsFolder)
+		arg.EntryIDs = append(arg.EntryIDs, e.EntryID)
 	}
-	rows, err := q.ListEventsOfEntries(ctx, db.ListEventsOfEntriesParams{
-		PortalID: w.Portal.ID, Folders: fresh.Folders, EntryIDs: fresh.EntryIDs,
-	})
+	for isLast := false; !isLast; arg.AfterEventID = arg.LastEventID {
+		err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
+			arg.LastEventID, isLast = math.MaxInt64, true
+			if len(stale) == 1 && stale[0].Events > chunk {
+				arg.LastEventID, err = q.GetLastOfChunk(ctx, db.GetLastOfChunkParams{
+					PortalID: w.Portal.ID, IsFolder: arg.Folders[0], EntryID: arg.EntryIDs[0], AfterEventID: arg.AfterEventID, Skip: chunk - 1,
+				})
+				switch isLast = errors.Is(err, pgx.ErrNoRows); {
+				case isLast:
+					arg.LastEventID = math.MaxInt64
+				case err != nil:
+					return fmt.Errorf("find the end of a chunk: %w", err)
+				}
+			}
+			if err := w.judgeEntryChunk(ctx, q, arg, judge); err != nil || !isLast {
+				return err
+			}
+			return q.SetEntriesFresh(ctx, db.SetEntriesFreshParams{PortalID: w.Portal.ID, Folders: arg.Folders, EntryIDs: arg.EntryIDs})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) judgeEntryChunk(ctx context.Context, q *db.Queries, arg db.ListEventsOfEntriesParams, judge Judge) error {
+	rows, err := q.ListEventsOfEntries(ctx, arg)
 	if err != nil {
-		return 0, fmt.Errorf("read events: %w", err)
+		return fmt.Errorf("read events: %w", err)
 	}
 	events := make([]judged, len(rows))
 	for i, row := range rows {
@@ -336,40 +423,153 @@ func (w *Writer) judgeEntryChunk(ctx context.Context, q *db.Queries, judge Judge
 			event: judgedEvent(row.EventID, row.OccurredAt, row.ActionID, row.Product, row.Target, row.Context, ""),
 		}
 	}
-	if err := w.judgeAgain(ctx, q, events, judge); err != nil {
-		return 0, err
+	return w.judgeAgain(ctx, q, events, judge)
+}
+
+// move is a move or copy of which at least one event is unplaced.
+type move struct {
+	events []db.ListOpenMovesRow
+	// room is where it went, empty if that is no room or unknown.
+	room string
+	// settled says that the room has no log that could tell more.
+	settled bool
+}
+
+// folderChunk is into how many folders moves are placed at once.
+const folderChunk = 100
+
+// openMoves calls f with the moves into each chunk of the folders of whose moves more
+// has become known.
+func (w *Writer) openMoves(ctx context.Context, f func(ctx context.Context, q *db.Queries, folders []string, moves []move) error) error {
+	settled, after := map[string]bool(nil), ""
+	for {
+		var folders []string
+		err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
+			folders, err = q.ListFoldersWithMoves(ctx, db.ListFoldersWithMovesParams{PortalID: w.Portal.ID, AfterEntryID: after, Chunk: folderChunk})
+			if err != nil || len(folders) == 0 {
+				return err
+			}
+			if settled == nil {
+				if settled, err = w.settledRooms(ctx, q); err != nil {
+					return err
+				}
+			}
+			moves, err := w.listMoves(ctx, q, folders, settled)
+			if err != nil {
+				return err
+			}
+			return f(ctx, q, folders, moves)
+		})
+		if err != nil || len(folders) < folderChunk {
+			return err
+		}
+		after = folders[len(folders)-1]
 	}
-	return len(stale), q.SetEntriesFresh(ctx, fresh)
+}
+
+// settledRooms are all rooms, with whether they have no log or none for us.
+func (w *Writer) settledRooms(ctx context.Context, q *db.Queries) (map[string]bool, error) {
+	rooms, err := q.ListRooms(ctx, w.Portal.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read rooms: %w", err)
+	}
+	settled := make(map[string]bool, len(rooms))
+	for _, r := range rooms {
+		settled[r.RoomID] = r.IsThirdParty || r.ListedAt == nil || r.DeletedAt != nil
+	}
+	return settled, nil
+}
+
+// listMoves returns the unplaced moves into folders, which may be rooms.
+func (w *Writer) listMoves(ctx context.Context, q *db.Queries, folders []string, settled map[string]bool) ([]move, error) {
+	rows, err := q.ListOpenMoves(ctx, db.ListOpenMovesParams{PortalID: w.Portal.ID, EntryIDs: folders})
+	if err != nil {
+		return nil, fmt.Errorf("read unplaced moves: %w", err)
+	}
+	entries := map[attribution.Entry]bool{}
+	for _, row := range rows {
+		entries[attribution.Entry{Folder: true, ID: row.EntryID}] = true
+	}
+	sightings, err := w.sightingsOf(ctx, q, entries)
+	if err != nil {
+		return nil, err
+	}
+	var moves []move
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && sameAct(&rows[n], &rows[0]) {
+			n++
+		}
+		m := move{events: rows[:n], room: rows[0].EntryID}
+		if _, isRoom := settled[m.room]; !isRoom {
+			m.room = attribution.RoomAt(sightings[attribution.Entry{Folder: true, ID: m.room}], rows[0].OccurredAt.UTC())
+		}
+		m.settled = settled[m.room]
+		if slices.ContainsFunc(m.events, func(e db.ListOpenMovesRow) bool {
+			return attribution.Source(e.RoomSource) == attribution.SourceUnplacedMove
+		}) {
+			moves = append(moves, m)
+		}
+		rows = rows[n:]
+	}
+	return moves, nil
+}
+
+func sameAct(a, b *db.ListOpenMovesRow) bool {
+	return a.OccurredAt.Sub(b.OccurredAt).Abs() <= time.Second && a.EntryID == b.EntryID &&
+		a.AccountKey == b.AccountKey && a.ActionID == b.ActionID && *a.Target == *b.Target
+}
+
+// UnsettledMoves returns the unplaced moves and copies into rooms whose logs may
+// tell which of their events is the room's, by room.
+func (w *Writer) UnsettledMoves(ctx context.Context) (map[string][]audit.RoomEvent, error) {
+	unsettled := map[string][]audit.RoomEvent{}
+	err := w.openMoves(ctx, func(_ context.Context, _ *db.Queries, _ []string, moves []move) error {
+		for _, m := range moves {
+			for _, e := range m.events {
+				if m.room != "" && !m.settled {
+					unsettled[m.room] = append(unsettled[m.room], audit.RoomEvent{ID: e.EventID, At: e.OccurredAt.UTC(), ActionID: e.ActionID})
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read moves: %w", err)
+	}
+	return unsettled, nil
 }
 
 // PlaceMoves says where the events of moves and copies belong that name no
 // room, as far as can be told; asked are those for which the room's log was
 // asked: true if it has ids, so that what it lacks is not the room's.
 func (w *Writer) PlaceMoves(ctx context.Context, asked map[audit.RoomMoment]bool) error {
-	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		rows, err := q.ListUnplacedActs(ctx, w.Portal.ID)
-		if err != nil {
-			return fmt.Errorf("read them: %w", err)
-		}
+	err := w.openMoves(ctx, func(ctx context.Context, q *db.Queries, folders []string, moves []move) error {
 		var changes []change
-		for len(rows) > 0 {
-			n := 1
-			for n < len(rows) && sameAct(rows[n], rows[0]) {
-				n++
-			}
-			hasIDs, answered := asked[audit.RoomMoment{RoomID: rows[0].Destination, At: rows[0].OccurredAt.UTC()}]
-			changed, err := w.placeAct(ctx, q, rows[:n], rows[0].IsSettled || answered && !hasIDs)
+		waiting := map[string]bool{}
+		for _, m := range moves {
+			folder := m.events[0].EntryID
+			hasIDs, answered := asked[audit.RoomMoment{RoomID: m.room, At: m.events[0].OccurredAt.UTC()}]
+			changed, err := w.placeMove(ctx, q, m, m.settled || answered && !hasIDs)
 			if err != nil {
 				return err
 			}
-			if answered && len(changed) == 0 { // its log has none of them: they are of some other room
-				if err := w.forgetAct(ctx, q, rows[:n]); err != nil {
+			changes = append(changes, changed...)
+			switch {
+			case len(changed) > 0 || m.room == "" || m.settled:
+			case answered: // its log has none of them: they are of some other room
+				if err := w.forgetMove(ctx, q, m); err != nil {
 					return err
 				}
+			default:
+				waiting[folder] = true
 			}
-			changes, rows = append(changes, changed...), rows[n:]
 		}
-		return w.reattribute(ctx, q, changes)
+		if err := w.reattribute(ctx, q, changes); err != nil {
+			return err
+		}
+		placed := slices.DeleteFunc(slices.Clone(folders), func(folder string) bool { return waiting[folder] })
+		return q.SetFoldersPlaced(ctx, db.SetFoldersPlacedParams{PortalID: w.Portal.ID, EntryIDs: placed})
 	})
 	if err != nil {
 		return fmt.Errorf("place moves: %w", err)
@@ -377,14 +577,10 @@ func (w *Writer) PlaceMoves(ctx context.Context, asked map[audit.RoomMoment]bool
 	return nil
 }
 
-func sameAct(a, b db.ListUnplacedActsRow) bool {
-	return a.OccurredAt.Sub(b.OccurredAt).Abs() <= time.Second && a.AccountKey == b.AccountKey && a.ActionID == b.ActionID && *a.Target == *b.Target
-}
-
-func (w *Writer) forgetAct(ctx context.Context, q *db.Queries, rows []db.ListUnplacedActsRow) error {
-	arg := db.DeleteEntryEventsParams{PortalID: w.Portal.ID, IsFolder: true, EntryID: splitTarget(rows[0].Target)[1]}
-	for _, row := range rows {
-		arg.EventIDs = append(arg.EventIDs, row.EventID)
+func (w *Writer) forgetMove(ctx context.Context, q *db.Queries, m move) error {
+	arg := db.DeleteEntryEventsParams{PortalID: w.Portal.ID, IsFolder: true, EntryID: m.events[0].EntryID}
+	for _, e := range m.events {
+		arg.EventIDs = append(arg.EventIDs, e.EventID)
 	}
 	if err := q.DeleteEntryEvents(ctx, arg); err != nil {
 		return fmt.Errorf("forget what no log tells: %w", err)
@@ -392,17 +588,17 @@ func (w *Writer) forgetAct(ctx context.Context, q *db.Queries, rows []db.ListUnp
 	return nil
 }
 
-func (w *Writer) placeAct(ctx context.Context, q *db.Queries, rows []db.ListUnplacedActsRow, settled bool) ([]change, error) {
-	moves := make([]attribution.Move, len(rows))
-	was := make(map[int64]eventPlace, len(rows))
-	for i, row := range rows {
+func (w *Writer) placeMove(ctx context.Context, q *db.Queries, m move, settled bool) ([]change, error) {
+	moves := make([]attribution.Move, len(m.events))
+	was := make(map[int64]eventPlace, len(m.events))
+	for i, row := range m.events {
 		moves[i] = attribution.Move{
 			EventID: row.EventID, Answer: attribution.Answer{Source: attribution.Source(row.RoomSource), RoomID: row.RoomID},
 		}
 		was[row.EventID] = eventPlace{row.EventID, row.OccurredAt, row.AccountKey, toPlace(row.RoomKey, row.RoomSource, row.Class)}
 	}
 	var changes []change
-	for _, m := range attribution.PlaceMoves(moves, rows[0].Destination, settled) {
+	for _, m := range attribution.PlaceMoves(moves, m.room, settled) {
 		now, err := w.placeFor(ctx, q, m.Answer, was[m.EventID].class)
 		if err != nil {
 			return nil, err
@@ -418,6 +614,9 @@ func (w *Writer) reopenTwins(ctx context.Context, q *db.Queries, moves []int64) 
 	if len(moves) == 0 {
 		return nil
 	}
+	if err := q.SetMovesOpen(ctx, db.SetMovesOpenParams{PortalID: w.Portal.ID, EventIDs: moves}); err != nil {
+		return fmt.Errorf("note moves to place: %w", err)
+	}
 	rows, err := q.ListTwins(ctx, db.ListTwinsParams{PortalID: w.Portal.ID, EventIDs: moves})
 	if err != nil {
 		return fmt.Errorf("read the other events of moves: %w", err)
@@ -428,24 +627,6 @@ func (w *Writer) reopenTwins(ctx context.Context, q *db.Queries, moves []int64) 
 		changes = append(changes, change{eventPlace: was, now: place{source: attribution.SourceUnplacedMove, class: was.class}})
 	}
 	return w.reattribute(ctx, q, changes)
-}
-
-// UnsettledMoves returns the unplaced moves and copies into rooms whose logs may
-// tell which of their events is the room's, by room.
-func (w *Writer) UnsettledMoves(ctx context.Context) (map[string][]audit.RoomEvent, error) {
-	rows, err := w.q.ListUnplacedActs(ctx, w.Portal.ID)
-	if err != nil {
-		return nil, fmt.Errorf("read unplaced moves: %w", err)
-	}
-	moves := map[string][]audit.RoomEvent{}
-	for _, row := range rows {
-		if row.Destination != "" && !row.IsSettled {
-			moves[row.Destination] = append(moves[row.Destination], audit.RoomEvent{
-				ID: row.EventID, At: row.OccurredAt.UTC(), ActionID: row.ActionID,
-			})
-		}
-	}
-	return moves, nil
 }
 
 func splitTarget(target *string) []string {

@@ -25,7 +25,7 @@ func (w *Writer) LogStates(ctx context.Context) ([]audit.LogState, error) {
 		}
 		states = append(states, audit.LogState{
 			RoomID: r.RoomID, Created: zeroTime(r.CreatedAt), WantedFrom: zeroTime(r.LogWantedFrom),
-			From: zeroTime(r.LogFrom), Until: zeroTime(r.LogUntil), RefusedAt: zeroTime(r.LogRefusedAt),
+			From: zeroTime(r.LogFrom), Until: zeroTime(r.LogUntil), AskedAt: zeroTime(r.LogAskedAt), RefusedAt: zeroTime(r.LogRefusedAt),
 		})
 	}
 	return states, nil
@@ -35,7 +35,7 @@ func (w *Writer) LogStates(ctx context.Context) ([]audit.LogState, error) {
 // not been asked, by room, newest first.
 func (w *Writer) UnexplainedChanges(ctx context.Context) (map[string][]audit.RoomEvent, error) {
 	rows, err := w.q.ListUnexplainedChanges(ctx, db.ListUnexplainedChangesParams{
-		PortalID: w.Portal.ID, ActionIDs: audit.ConcerningSomebody(),
+		PortalID: w.Portal.ID, ActionIDs: audit.MemberActions(audit.MemberAdded, audit.MemberRemoved, audit.MemberChanged, audit.MemberPromoted),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read unexplained changes of members: %w", err)
@@ -68,20 +68,13 @@ func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []a
 	return nil
 }
 
-// SetLogRead records that the room's log has been read for the span, which
+// SetLogRead records that the room's log has been read at at for the span, which
 // serves who wanted it since wantedFrom or later.
-func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span, wantedFrom time.Time) error {
+func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span, wantedFrom, at time.Time) error {
 	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		refused, err := q.HasRefusedLog(ctx, db.HasRefusedLogParams{PortalID: w.Portal.ID, RoomKey: key})
-		if err != nil {
-			return fmt.Errorf("read whether it was refused: %w", err)
-		}
-		if refused { // now it tells when files came
-			if err := q.SetRoomEntriesStale(ctx, db.SetRoomEntriesStaleParams{PortalID: w.Portal.ID, RoomKey: key}); err != nil {
-				return fmt.Errorf("note what it may tell: %w", err)
-			}
-		}
-		return q.SetRoomLog(ctx, db.SetRoomLogParams{PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To, WantedFrom: wantedFrom})
+		return q.SetRoomLog(ctx, db.SetRoomLogParams{
+			PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To, WantedFrom: wantedFrom, AskedAt: at,
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("record that the log of room %s was read: %w", roomID, err)
@@ -89,10 +82,21 @@ func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span,
 	return nil
 }
 
-// SetLogRefused records that the portal does not show the room's log.
-func (w *Writer) SetLogRefused(ctx context.Context, roomID string, at time.Time) error {
+// SetLogTried records that the portal gave no answer about the room's log.
+func (w *Writer) SetLogTried(ctx context.Context, roomID string, at time.Time) error {
 	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		return q.SetRoomLogRefused(ctx, db.SetRoomLogRefusedParams{PortalID: w.Portal.ID, RoomKey: key, RefusedAt: at})
+		return q.SetRoomLogTried(ctx, db.SetRoomLogTriedParams{PortalID: w.Portal.ID, RoomKey: key, AskedAt: at})
+	})
+	if err != nil {
+		return fmt.Errorf("record that the log of room %s was asked for: %w", roomID, err)
+	}
+	return nil
+}
+
+// SetLogRefused records that the portal, asked at at, does not show the room's log as of asOf.
+func (w *Writer) SetLogRefused(ctx context.Context, roomID string, asOf, at time.Time) error {
+	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
+		return q.SetRoomLogRefused(ctx, db.SetRoomLogRefusedParams{PortalID: w.Portal.ID, RoomKey: key, RefusedAt: asOf, AskedAt: at})
 	})
 	if err != nil {
 		return fmt.Errorf("record that the log of room %s was refused: %w", roomID, err)
@@ -245,7 +249,8 @@ func (w *Writer) addMembershipChanges(ctx context.Context, q *db.Queries, room i
 		case row.AccountID != nil && audit.IsPerson(*row.AccountID): // not somebody whose account is lost
 			people[*row.AccountID] = true
 		}
-		newOwner = newOwner || row.ActionID == audit.ActionRoomChangeOwner
+		act, _ := audit.LookupMemberAct(row.ActionID)
+		newOwner = newOwner || act == audit.MemberPromoted
 	}
 	if err := w.addAccounts(ctx, q, people, nil); err != nil {
 		return err
@@ -254,7 +259,7 @@ func (w *Writer) addMembershipChanges(ctx context.Context, q *db.Queries, room i
 		holders[holder{account: w.keys.accounts[id].key}] = true
 	}
 	if newOwner { // the former one has another right since
-		owners, err := q.ListOwnerKeys(ctx, db.ListOwnerKeysParams{PortalID: w.Portal.ID, RoomKey: room})
+		owners, err := q.ListOwnerKeys(ctx, db.ListOwnerKeysParams{PortalID: w.Portal.ID, RoomKey: room, Promotions: audit.MemberActions(audit.MemberPromoted)})
 		if err != nil {
 			return fmt.Errorf("read former owners: %w", err)
 		}

@@ -66,12 +66,12 @@ func (w *Writer) PutMembers(ctx context.Context, roomID string, list audit.Membe
 		if err != nil {
 			return err
 		}
-		before, err := q.GetRoomMembersReadAt(ctx, db.GetRoomMembersReadAtParams{PortalID: w.Portal.ID, RoomKey: key})
+		last, err := q.GetLastList(ctx, db.GetLastListParams{PortalID: w.Portal.ID, RoomKey: key})
 		if err != nil {
 			return fmt.Errorf("read when the list was read last: %w", err)
 		}
 		sightings.PortalID, sightings.RoomKey = w.Portal.ID, key
-		sightings.ReadAt, sightings.AsOf, sightings.BeforeAt = readAt, asOf, zeroTime(before)
+		sightings.ReadAt, sightings.AsOf, sightings.BeforeAt = readAt, asOf, zeroTime(last.MembersReadAt)
 		if err := q.AddSightings(ctx, sightings); err != nil {
 			return fmt.Errorf("store what the list says: %w", err)
 		}
@@ -252,22 +252,25 @@ func (w *Writer) memberEvidence(
 		})
 		evidence[h] = e
 	}
-	changes, err := q.ListMemberChanges(ctx, db.ListMemberChangesParams{PortalID: w.Portal.ID, RoomKey: room, AccountKeys: accounts, GroupKeys: groups})
+	changes, err := q.ListMemberChanges(ctx, db.ListMemberChangesParams{
+		PortalID: w.Portal.ID, RoomKey: room, AccountKeys: accounts, GroupKeys: groups, Promotions: audit.MemberActions(audit.MemberPromoted),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read what the log said: %w", err)
 	}
 	for _, c := range changes {
-		change := membership.Change{At: c.OccurredAt.UTC(), EventID: c.EventID, Act: membershipActs[c.ActionID]}
+		act, _ := audit.LookupMemberAct(c.ActionID)
+		change := membership.Change{At: c.OccurredAt.UTC(), EventID: c.EventID, Act: act}
 		concerned := holder{c.AccountKey, c.GroupKey}
 		if holders[concerned] {
 			e := evidence[concerned]
 			e.Changes = append(e.Changes, change)
 			evidence[concerned] = e
 		}
-		if change.Act != membership.Promoted {
+		if change.Act != audit.MemberPromoted {
 			continue
 		}
-		change.Act = membership.Deposed
+		change.Act = audit.MemberDeposed
 		for _, account := range accounts {
 			if other := (holder{account: account}); other != concerned {
 				e := evidence[other]
@@ -276,15 +279,41 @@ func (w *Writer) memberEvidence(
 			}
 		}
 	}
-	return evidence, nil
+	return evidence, w.addImplied(ctx, q, room, evidence)
 }
 
-// membershipActs are what the actions of audit.ConcerningSomebody do to whom they concern.
-var membershipActs = map[int32]membership.Act{
-	audit.ActionRoomCreateUser: membership.Added, audit.ActionRoomGroupAdded: membership.Added,
-	audit.ActionRoomRemoveUser: membership.Removed, audit.ActionRoomGroupRemove: membership.Removed,
-	audit.ActionRoomUpdateAccessForUser: membership.Changed, audit.ActionRoomUpdateGroupAccess: membership.Changed,
-	audit.ActionRoomChangeOwner: membership.Promoted,
+// addImplied adds what the room's last list said of the holders without saying
+// anything new at the time, where changes that are known by now make it so. It is stored, so that it holds
+// whatever later lists say.
+func (w *Writer) addImplied(ctx context.Context, q *db.Queries, room int32, evidence map[holder]membership.Evidence) error {
+	last, err := q.GetLastList(ctx, db.GetLastListParams{PortalID: w.Portal.ID, RoomKey: room})
+	if err != nil {
+		return fmt.Errorf("read when the list was read last: %w", err)
+	}
+	if last.MembersReadAt == nil {
+		return nil
+	}
+	readAt, asOf := last.MembersReadAt.UTC(), last.MembersAt.UTC()
+	arg := db.AddSightingsParams{PortalID: w.Portal.ID, RoomKey: room, ReadAt: readAt, AsOf: asOf}
+	for h, e := range evidence {
+		s, ok := membership.Implied(e, readAt, asOf)
+		if !ok {
+			continue
+		}
+		e.Sightings = append(e.Sightings, s)
+		evidence[h] = e
+		arg.AccountKeys = append(arg.AccountKeys, h.account)
+		arg.GroupKeys = append(arg.GroupKeys, h.group)
+		arg.Accesses = append(arg.Accesses, int16(s.Right.Access))
+		arg.Owners = append(arg.Owners, s.Right.Owner)
+	}
+	if len(arg.AccountKeys) == 0 {
+		return nil
+	}
+	if err := q.AddSightings(ctx, arg); err != nil {
+		return fmt.Errorf("store what the last list says: %w", err)
+	}
+	return nil
 }
 
 // PutGroup stores who belongs to a group by the list that was read at readAt;
@@ -335,6 +364,14 @@ func (w *Writer) PutGroup(ctx context.Context, group audit.Group, readAt, asOf t
 	})
 	if err != nil {
 		return fmt.Errorf("store group %q: %w", group.Name, err)
+	}
+	return nil
+}
+
+// SetGroupTried records that the portal gave no answer about a group.
+func (w *Writer) SetGroupTried(ctx context.Context, groupID string, at time.Time) error {
+	if err := w.q.SetGroupTried(ctx, db.SetGroupTriedParams{PortalID: w.Portal.ID, GroupID: groupID, AskedAt: at}); err != nil {
+		return fmt.Errorf("record that group %s was asked for: %w", groupID, err)
 	}
 	return nil
 }

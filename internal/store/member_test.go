@@ -171,7 +171,7 @@ func TestMembersDatedByLog(t *testing.T) {
 	}
 	_, _, err := r.writer.ApplyLog(t.Context(), room, []audit.LogEntry{entry(1, day(-80), "ann"), entry(2, day(-8), "bob")}, false)
 	must(t, err)
-	must(t, r.writer.SetLogRead(t.Context(), room, audit.Span{From: day(-90), To: day(-7)}, day(-90)))
+	must(t, r.writer.SetLogRead(t.Context(), room, audit.Span{From: day(-90), To: day(-7)}, day(-90), day(-7)))
 	r.want(t, day(-6), map[string]member{
 		"boss": {access: audit.AccessOwner}, "ann": {audit.AccessEditor, day(-80), day(-80)}, "bob": {audit.AccessEditor, day(-8), day(-8)},
 	})
@@ -206,5 +206,24 @@ func TestMembersOfAGivenRoom(t *testing.T) {
 		delete(now, "bob")
 		r.want(t, day(-6), now)
 		r.want(t, day(-4), now)
+	}
+}
+
+// TestMembersGoneWithoutAWord: the log tells that somebody was added whom the last list
+// had not any more. What that list implies holds on, whatever is read later.
+func TestMembersGoneWithoutAWord(t *testing.T) {
+	t.Parallel()
+	r := newRoster(t)
+	boss := person("boss", audit.AccessOwner)
+	r.list(t, day(-9), boss)
+	r.list(t, day(-5), boss)
+	_, _, err := r.writer.ApplyLog(t.Context(), room, []audit.LogEntry{
+		{EventID: 1, At: day(-8), ActionID: audit.ActionRoomCreateUser, ActorID: "boss", AccountID: "ann"},
+	}, false)
+	must(t, err)
+	for range 2 {
+		r.want(t, day(-7), map[string]member{"boss": {access: audit.AccessOwner}, "ann": {joinedAt: day(-8), joinedAfter: day(-8)}})
+		r.want(t, day(-4), map[string]member{"boss": {access: audit.AccessOwner}})
+		r.list(t, day(-3), boss)
 	}
 }

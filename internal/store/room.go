@@ -62,11 +62,18 @@ func (w *Writer) putRoomUpdates(ctx context.Context, q *db.Queries, b attributio
 		if err := q.AddRoomRenames(ctx, renamed); err != nil {
 			return fmt.Errorf("add renamings of rooms: %w", err)
 		}
+		// Which folders may have left them goes by their titles.
+		if err := q.SetRoomEntriesStale(ctx, db.SetRoomEntriesStaleParams{PortalID: w.Portal.ID, RoomKeys: renamed.RoomKeys}); err != nil {
+			return fmt.Errorf("note what may have left rooms: %w", err)
+		}
 	}
 	if err := w.wantLogs(ctx, q, b.LogsFrom); err != nil {
 		return err
 	}
 	if err := w.addEntryEvents(ctx, q, b.Entries); err != nil {
+		return err
+	}
+	if err := w.addCrossings(ctx, q, b.Crossings); err != nil {
 		return err
 	}
 	if err := w.putCalls(ctx, q, b.Calls); err != nil {

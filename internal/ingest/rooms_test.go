@@ -1,0 +1,216 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"roompulse/internal/audit"
+	"roompulse/internal/demoportal/world"
+	"roompulse/internal/docspace"
+	"roompulse/internal/ingest"
+)
+
+// roomsOf are the rooms that the events about a file or folder were found to belong to, by id
+// of the event; empty if none was found.
+func (h *harness) roomsOf(t *testing.T, id string) (rooms []string) {
+	t.Helper()
+	rows, err := h.conn.Query(t.Context(), `
+		SELECT coalesce(CASE WHEN NOT r.is_unresolved THEN r.room_id END, '')
+		FROM audit_event AS e LEFT JOIN room AS r USING (portal_id, room_key)
+		WHERE split_part(e.target, ',', 1) = $1
+		ORDER BY e.event_id`, id)
+	must(t, err)
+	for rows.Next() {
+		var room string
+		must(t, rows.Scan(&room))
+		rooms = append(rooms, room)
+	}
+	must(t, rows.Err())
+	return rooms
+}
+
+// wantNothingOpen checks that the next run has nothing left to look for.
+func (h *harness) wantNothingOpen(t *testing.T) {
+	t.Helper()
+	var open int
+	must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM entry WHERE ask_at IS NOT NULL OR is_stale OR has_moves").Scan(&open))
+	if open > 0 {
+		t.Errorf("%d files and folders are still looked for", open)
+	}
+}
+
+// failing is a portal that always fails on the logs of some rooms and on some files.
+type failing struct {
+	*docspace.Client
+	ids map[string]bool
+}
+
+func (f *failing) RoomLog(ctx context.Context, id string, from, to time.Time, start, count int) (audit.LogPage, error) {
+	if f.ids[id] {
+		return audit.LogPage{}, audit.ErrUnavailable
+	}
+	return f.Client.RoomLog(ctx, id, from, to, start, count)
+}
+
+func (f *failing) FileFolder(ctx context.Context, id string) (string, error) {
+	if f.ids[id] {
+		return "", audit.ErrUnavailable
+	}
+	return f.Client.FileFolder(ctx, id)
+}
+
+// TestSyncNeverStarves: rooms and files that the portal always fails on come first in
+// every order, and keep nothing else from being found.
+func TestSyncNeverStarves(t *testing.T) {
+	t.Parallel()
+	const broken = 5
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	boss := func(hours int) world.Session { return w.At(begin.Add(time.Duration(hours)*time.Hour), w.Owner()) }
+	var rooms []*world.Room
+	for range 3 * broken {
+		rooms = append(rooms, boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}))
+	}
+	ids := map[string]bool{}
+	var others []*world.File
+	for i, room := range rooms {
+		for j := range 3 {
+			file := boss(2+3*j).Upload(room.Folder, "a.docx")
+			boss(3 + 3*j).Download(file)
+			if i < broken && j == 0 {
+				ids[room.ID], ids[file.ID] = true, true
+			} else {
+				others = append(others, file)
+			}
+		}
+	}
+	h := newHarness(t, w, end)
+	for range 4 {
+		writer, err := h.store.OpenWriter(t.Context(), h.client.BaseURL(), func(context.Context) (string, error) { return h.owner, nil }, h.now)
+		must(t, err)
+		_, err = ingest.New(&failing{h.client, ids}, writer, ingest.Options{
+			Version: "test", Logger: discard, Now: func() time.Time { return h.now },
+		}).Run(t.Context())
+		writer.Close()
+		if !errors.Is(err, ingest.ErrIncomplete) {
+			t.Fatalf("got %v, want an incomplete run", err)
+		}
+		h.now = h.now.Add(time.Hour)
+	}
+	for _, file := range others {
+		room := file.Folder.InRoom().ID
+		if got, want := fmt.Sprintf("%q", h.roomsOf(t, file.ID)), fmt.Sprintf("%q", []string{room, room}); got != want {
+			t.Errorf("the events of a file are in %s, want %s", got, want)
+		}
+	}
+}
+
+// TestSyncDoubtsWhereMovedFilesAre: a file was moved from one room to another of the same
+// title, and both were deleted before their logs told. Then nobody knows where its later acts were.
+func TestSyncDoubtsWhereMovedFilesAre(t *testing.T) {
+	t.Parallel()
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
+	moved, carried := boss(2).Upload(first.Folder, "a.docx"), boss(2).CreateFolder(first.Folder, "Plans")
+	inside := boss(2).Upload(carried, "b.docx")
+	h := newHarness(t, w, begin.AddDate(0, 0, 3))
+	h.mustSync(t)
+	boss(4).Download(moved)
+	boss(4).Download(inside)
+	boss(5).MoveFile(moved, second.Folder)
+	boss(5).MoveFolder(carried, second.Folder)
+	boss(6).Download(moved)
+	boss(6).Download(inside)
+	boss(7).DeleteRoom(first)
+	boss(7).DeleteRoom(second)
+	h.now = end
+	h.mustSync(t)
+	in := first.ID
+	if got, want := fmt.Sprintf("%q", h.roomsOf(t, moved.ID)), fmt.Sprintf("%q", []string{in, in, "", "", ""}); got != want {
+		t.Errorf("the upload, a download, the move and a download of the file are in %s, want %s", got, want)
+	}
+	if got, want := fmt.Sprintf("%q", h.roomsOf(t, inside.ID)), fmt.Sprintf("%q", []string{in, in, ""}); got != want {
+		t.Errorf("the upload and downloads of the file in the folder are in %s, want %s", got, want)
+	}
+	h.wantNothingOpen(t)
+}
+
+// TestSyncPlacesMovesAtTheirTime: no log tells of moves into a folder, which has moved
+// to another room since: only what came later is that room's.
+func TestSyncPlacesMovesAtTheirTime(t *testing.T) {
+	t.Parallel()
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Archive"})
+	outer := boss(1).CreateFolder(first.Folder, "Plans")
+	inner := boss(1).CreateFolder(outer, "Drafts")
+	early, late := boss(2).Upload(boss(2).Documents(), "a.docx"), boss(2).Upload(boss(2).Documents(), "b.docx")
+	boss(3).MoveFile(early, inner)
+	boss(4).MoveFolder(outer, second.Folder)
+	boss(5).MoveFile(late, inner)
+	h := newHarness(t, w, end)
+	h.log = func(audit.LogPage, error) (audit.LogPage, error) { return audit.LogPage{}, audit.ErrNotReadable }
+	h.mustSync(t)
+	if got, want := fmt.Sprintf("%q", h.roomsOf(t, early.ID)), `["" "" ""]`; got != want {
+		t.Errorf("a move into the folder before it moved is in %s, want %s", got, want)
+	}
+	if got, want := fmt.Sprintf("%q", h.roomsOf(t, late.ID)), fmt.Sprintf("%q", []string{"", second.ID, ""}); got != want {
+		t.Errorf("a move into the folder after it moved is in %s, want %s", got, want)
+	}
+	h.wantNothingOpen(t)
+}
+
+// closedFiles is a portal that shows neither logs nor files while the key lacks rights.
+type closedFiles struct {
+	*docspace.Client
+	closed bool
+	asked  int
+}
+
+func (c *closedFiles) RoomLog(context.Context, string, time.Time, time.Time, int, int) (audit.LogPage, error) {
+	return audit.LogPage{}, audit.ErrNotReadable
+}
+
+func (c *closedFiles) FileFolder(ctx context.Context, id string) (string, error) {
+	if c.asked++; c.closed {
+		return "", audit.ErrNotReadable
+	}
+	return c.Client.FileFolder(ctx, id)
+}
+
+// TestSyncAsksForRefusedFilesAgain: the portal refuses to show a file until the key gets
+// more rights. It is asked again, but rarely.
+func TestSyncAsksForRefusedFilesAgain(t *testing.T) {
+	t.Parallel()
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	boss := w.At(begin, w.Owner())
+	room := boss.CreateRoom(world.RoomSpec{Title: "Tender"})
+	boss.CreateRoom(world.RoomSpec{Title: "Tender"})
+	file := w.At(begin.Add(time.Hour), w.Owner()).Upload(room.Folder, "a.docx")
+	h := newHarness(t, w, end)
+	portal := &closedFiles{Client: h.client, closed: true}
+	sync := func(asked int, room string) {
+		t.Helper()
+		writer, err := h.store.OpenWriter(t.Context(), h.client.BaseURL(), func(context.Context) (string, error) { return h.owner, nil }, h.now)
+		must(t, err)
+		defer writer.Close()
+		_, err = ingest.New(portal, writer, ingest.Options{Version: "test", Logger: discard, Now: func() time.Time { return h.now }}).Run(t.Context())
+		must(t, err)
+		if got := h.roomsOf(t, file.ID); portal.asked != asked || got[0] != room {
+			t.Errorf("on %s the portal was asked %d times and the file is in %q, want %d and %q", h.now.Format(time.DateOnly), portal.asked, got[0], asked, room)
+		}
+	}
+	sync(1, "")
+	h.now = h.now.AddDate(0, 0, 3)
+	sync(1, "")
+	portal.closed = false
+	h.now = h.now.AddDate(0, 0, 5)
+	sync(2, room.ID)
+}
