@@ -94,6 +94,40 @@ func (q *Queries) AddRooms(ctx context.Context, arg AddRoomsParams) ([]AddRoomsR
 	return items, nil
 }
 
+const listLastEdits = `-- name: ListLastEdits :many
+SELECT r.room_id, max(greatest(l.edit_last_at, l.manage_last_at))::timestamptz AS last_at
+FROM room_last AS l
+INNER JOIN room AS r ON r.portal_id = l.portal_id AND r.room_key = l.room_key AND NOT r.is_unresolved
+WHERE l.portal_id = $1 AND coalesce(l.edit_last_at, l.manage_last_at) IS NOT NULL
+GROUP BY r.room_id
+`
+
+type ListLastEditsRow struct {
+	RoomID string
+	LastAt time.Time
+}
+
+// When something was last edited or managed in each room: hardly any view is in a log.
+func (q *Queries) ListLastEdits(ctx context.Context, portalID int32) ([]ListLastEditsRow, error) {
+	rows, err := q.db.Query(ctx, listLastEdits, portalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListLastEditsRow{}
+	for rows.Next() {
+		var i ListLastEditsRow
+		if err := rows.Scan(&i.RoomID, &i.LastAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRoomRenames = `-- name: ListRoomRenames :many
 SELECT r.room_id, rr.event_id, rr.renamed_at, rr.old_title
 FROM room_rename AS rr

@@ -124,6 +124,14 @@ SET log_from = CASE
     log_refused_at = NULL
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
+-- name: ListLastEdits :many
+-- When something was last edited or managed in each room: hardly any view is in a log.
+SELECT r.room_id, max(greatest(l.edit_last_at, l.manage_last_at))::timestamptz AS last_at
+FROM room_last AS l
+INNER JOIN room AS r ON r.portal_id = l.portal_id AND r.room_key = l.room_key AND NOT r.is_unresolved
+WHERE l.portal_id = @portal_id AND coalesce(l.edit_last_at, l.manage_last_at) IS NOT NULL
+GROUP BY r.room_id;
+
 -- name: SetRoomLogTried :exec
 UPDATE room SET log_asked_at = @asked_at::timestamptz WHERE portal_id = @portal_id AND room_key = @room_key;
 

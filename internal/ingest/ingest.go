@@ -96,6 +96,8 @@ type Sink interface {
 
 	Evidence(ctx context.Context, events []audit.Event) (attribution.Evidence, error)
 	LogStates(ctx context.Context) ([]audit.LogState, error)
+	// LastEdits are when something was last done in each room that its log may have.
+	LastEdits(ctx context.Context) (map[string]time.Time, error)
 	// ApplyLog stores what a log says; with whereabouts also which files and folders were in the room.
 	ApplyLog(ctx context.Context, roomID string, entries []audit.LogEntry, whereabouts bool) (confirmed, contradicted int64, err error)
 	// UnexplainedChanges are the changes of members for which the room's log has

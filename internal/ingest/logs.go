@@ -73,14 +73,18 @@ func (s *Syncer) confirmTitles(ctx context.Context, before int64) error {
 	if err != nil {
 		return err
 	}
+	edits, err := s.sink.LastEdits(ctx)
+	if err != nil {
+		return err
+	}
 	states = slices.DeleteFunc(states, func(state audit.LogState) bool {
-		return !state.WantedFrom.IsZero() || len(s.unconfirmed(state)) == 0
+		return !state.WantedFrom.IsZero() || len(s.unconfirmed(state, edits[state.RoomID])) == 0
 	})
 	budget := before / confirmShare
 	pages := max(confirmPages, budget/int64(max(len(states), 1)))
 	err = parallel(ctx, s.opts.Parallel, states, func(ctx context.Context, state audit.LogState, put putFunc) error {
 		left := pages
-		for _, span := range s.unconfirmed(state) {
+		for _, span := range s.unconfirmed(state, edits[state.RoomID]) {
 			whole, err := s.readLog(ctx, logRead{room: state.RoomID, span: span, more: func() bool {
 				left--
 				return left >= 0 && s.traffic().Requests-before < budget
@@ -97,13 +101,13 @@ func (s *Syncer) confirmTitles(ctx context.Context, before int64) error {
 	return s.finishTask(ctx, audit.TaskLogs, s.until)
 }
 
-// unconfirmed are the spans of a room's log that have not been read, by time.
-func (s *Syncer) unconfirmed(state audit.LogState) (spans []audit.Span) {
+// unconfirmed are the spans of a room's log that have not been read and may have something, by time.
+func (s *Syncer) unconfirmed(state audit.LogState, lastEdit time.Time) (spans []audit.Span) {
 	begin := audit.Later(state.Created.Truncate(time.Second), s.bottom)
 	if state.From.After(begin) && state.RefusedAt.IsZero() {
 		spans = append(spans, audit.Span{From: begin, To: state.From})
 	}
-	if s.until.Sub(audit.Later(state.Until, state.RefusedAt)) >= daily {
+	if lastEdit.After(state.Until) && s.until.Sub(audit.Later(state.Until, state.RefusedAt)) >= daily {
 		spans = append(spans, audit.Span{From: audit.Later(state.Until, s.bottom), To: s.until})
 	}
 	return spans

@@ -108,6 +108,50 @@ func TestSyncNeverStarves(t *testing.T) {
 	}
 }
 
+// TestSyncConfirmsInTurn: logs that nothing calls for are read page by page
+// within a share of the run's requests; a long one keeps no other waiting and is read in the end.
+func TestSyncConfirmsInTurn(t *testing.T) {
+	t.Parallel()
+	const long, runs = 1500, 8
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	at := func(minutes int) world.Session { return w.At(begin.Add(time.Duration(minutes)*time.Minute), w.Owner()) }
+	for i := range 10 {
+		room, files := at(0).CreateRoom(world.RoomSpec{Title: fmt.Sprintf("Room %d", i)}), 10
+		if i == 0 {
+			files = long
+		}
+		for j := range files {
+			at(j+1).Upload(room.Folder, "a.docx")
+		}
+	}
+	h := newHarness(t, w, end)
+	logs := func() int {
+		counts, _ := h.portal.RequestCounts()
+		return counts["files/folder/{id}/log"]
+	}
+	inferred := func() (n int) {
+		must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM audit_event WHERE room_source = 6").Scan(&n))
+		return n
+	}
+	for run := range runs {
+		before := logs()
+		result, err := h.sync(t, ingest.Options{Parallel: 1})
+		must(t, err)
+		read := logs() - before
+		if others := int(result.Requests) - read; read > others/4 {
+			t.Errorf("run %d read %d pages of logs beside %d other requests", run, read, others)
+		}
+		if left := inferred(); run == 4 && left > long {
+			t.Errorf("after %d runs a long log still keeps others waiting: %d titles are not confirmed", run+1, left)
+		}
+		h.now = h.now.Add(25 * time.Hour)
+	}
+	if left := inferred(); left > 0 {
+		t.Errorf("after %d runs %d titles are not confirmed", runs, left)
+	}
+}
+
 // TestSyncDoubtsWhereMovedFilesAre: a file was moved from one room to another of the same
 // title, and both were deleted before their logs told. Then nobody knows where its later acts were.
 func TestSyncDoubtsWhereMovedFilesAre(t *testing.T) {

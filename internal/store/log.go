@@ -31,6 +31,19 @@ func (w *Writer) LogStates(ctx context.Context) ([]audit.LogState, error) {
 	return states, nil
 }
 
+// LastEdits returns when something was last edited or managed in each room. Hardly any view is in its log.
+func (w *Writer) LastEdits(ctx context.Context) (map[string]time.Time, error) {
+	rows, err := w.q.ListLastEdits(ctx, w.Portal.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read when rooms were active: %w", err)
+	}
+	last := make(map[string]time.Time, len(rows))
+	for _, row := range rows {
+		last[row.RoomID] = row.LastAt.UTC()
+	}
+	return last, nil
+}
+
 // UnexplainedChanges returns the changes of members for which the room's log has
 // not been asked, by room, newest first.
 func (w *Writer) UnexplainedChanges(ctx context.Context) (map[string][]audit.RoomEvent, error) {
