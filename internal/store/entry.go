@@ -350,7 +350,7 @@ func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, en
 	return nil
 }
 
-// entryChunk is how many entries are looked at at once.
+// entryChunk is how many entries are looked at together.
 const entryChunk = 1000
 
 // JudgeEntries judges the events anew of files and folders of which more has

@@ -81,7 +81,7 @@ func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []a
 	return nil
 }
 
-// SetLogRead records that the room's log has been read at at for the span, which
+// SetLogRead records that the room's log was read at the given time for the span, which
 // serves who wanted it since wantedFrom or later.
 func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span, wantedFrom, at time.Time) error {
 	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
