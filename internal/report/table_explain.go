@@ -72,7 +72,7 @@ func (e *ExplainReport) roomText(zone *time.Location) string {
 func (e *ExplainReport) eventsText() string {
 	text := fmt.Sprintf("%d counted in the room in the window", e.facts.Counted.Total())
 	if e.member != nil {
-		text += "; last activity there: " + lastActivity(e.inactive, *e.member, eventLayout)
+		text += fmt.Sprintf("; last %s there: ", wordsOf(e.inactive.Activity).one) + lastActivity(e.inactive, *e.member, eventLayout)
 	}
 	return text
 }
