@@ -81,7 +81,7 @@ func (a WindowArgs) Resolve(now, completeUntil time.Time) (Window, error) {
 		return Window{}, err
 	}
 	if !from.Before(to) {
-		return Window{}, a.emptyError(to)
+		return Window{}, a.emptyError(from, to, now)
 	}
 	return Window{From: from, To: to, Zone: zone}, nil
 }
@@ -118,12 +118,14 @@ func (a WindowArgs) start(to time.Time, zone *time.Location) (time.Time, error) 
 }
 
 // emptyError says why a window does not begin before its end.
-func (a WindowArgs) emptyError(to time.Time) error {
+func (a WindowArgs) emptyError(from, to, now time.Time) error {
 	switch {
 	case a.Last != "": // a whole day that a zone skipped, to change sides of the date line
 		return Usagef("--last %s is empty: the clocks of %s skipped that time; give --from", a.Last, a.Zone)
 	case a.To != "":
 		return Usagef("--from %s is not before --to %s: a window begins before its end, which is no part of it", a.From, a.To)
+	case !from.Before(now):
+		return Usagef("--from %s has not come yet: give an earlier --from", a.From)
 	}
 	return Usagef("--from %s is not before %s, where the data end: run roompulse sync, or give an earlier --from",
 		a.From, to.Format(time.RFC3339))

@@ -141,7 +141,8 @@ func TestWindowArgsResolveRefuses(t *testing.T) {
 		{"no end", audit.WindowArgs{From: "2026-10-01", To: "2026-10-32"}, `--to "2026-10-32" is no time: write 2026-10-01, 2026-10-01T08:00 or 2026-10-01T08:00:00+02:00`},
 		{"reversed", audit.WindowArgs{From: "2026-11-01", To: "2026-10-01"}, "--from 2026-11-01 is not before --to 2026-10-01: a window begins before its end, which is no part of it"},
 		{"empty", audit.WindowArgs{From: "2026-11-01", To: "2026-11-01"}, "--from 2026-11-01 is not before --to 2026-11-01: a window begins before its end, which is no part of it"},
-		{"after the data", audit.WindowArgs{From: "2026-12-01"}, "--from 2026-12-01 is not before 2026-11-22T14:03:20Z, where the data end: run roompulse sync, or give an earlier --from"},
+		{"the future", audit.WindowArgs{From: "2026-12-01"}, "--from 2026-12-01 has not come yet: give an earlier --from"},
+		{"after the data", audit.WindowArgs{From: "2026-11-22T14:04"}, "--from 2026-11-22T14:04 is not before 2026-11-22T14:03:20Z, where the data end: run roompulse sync, or give an earlier --from"},
 		{"no such zone", audit.WindowArgs{Last: "30d", Zone: "Mars/Olympus"}, `--time-zone "Mars/Olympus" is not known: write an IANA name, such as Europe/Berlin or UTC`},
 		{"the machine's zone", audit.WindowArgs{Last: "30d", Zone: "Local"}, `--time-zone "Local" is not known: write an IANA name, such as Europe/Berlin or UTC`},
 		{
