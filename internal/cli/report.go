@@ -103,8 +103,8 @@ type reportFrame struct {
 
 // openReport checks the command line before it touches the database.
 func (a *app) openReport(c *cli.Context) (*reportFrame, error) {
-	name := cmp.Or(c.String("format"), report.FileFormat(outputFile(c)), os.Getenv(formatVariable))
-	format, err := report.ParseFormat(name, "")
+	file := outputFile(c)
+	format, err := report.ParseFormat(cmp.Or(c.String("format"), report.FileFormat(file), os.Getenv(formatVariable)), file)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ func (a *app) endReport(c *cli.Context, format report.Format, r interface {
 		fmt.Fprintln(a.stderr, r.QualityLine())
 	}
 	if c.Bool("strict") && quality.Incomplete() {
-		return fmt.Errorf("%w: parts of the window are missing, see the report", errIncomplete)
+		return fmt.Errorf("%w: the window lacks data, see the report", errIncomplete)
 	}
 	return nil
 }

@@ -61,17 +61,21 @@ func FormatNames() []string {
 
 // fileNames are the formats that the name of a file tells.
 var fileNames = map[string]string{
-	".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html",
+	".txt": "table", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html",
 }
 
 // FileFormat is the format that a file's name tells, empty if it tells none.
 func FileFormat(file string) string { return fileNames[strings.ToLower(filepath.Ext(file))] }
 
 // ParseFormat returns the format of a --format, else a [audit.UsageError]. An
-// empty name stands for the format that the file's name tells, and table.
+// empty name stands for the format that the file's name tells; a name without
+// an extension tells of table.
 func ParseFormat(name, file string) (Format, error) {
 	all := formats()
 	if name == "" {
+		if extension := filepath.Ext(file); extension != "" && FileFormat(file) == "" {
+			return Format{}, audit.Usagef("%s: no format is known by %s: give --format %s", file, extension, strings.Join(FormatNames(), ", "))
+		}
 		name = cmp.Or(FileFormat(file), all[0].Name)
 	}
 	i := slices.IndexFunc(all, func(f Format) bool { return f.Name == name })

@@ -190,6 +190,8 @@ type DataQuality struct {
 	InferredEvents     int64 `json:"inferred_events"`
 	QuarantinedEvents  int64 `json:"quarantined_events"`
 	Gaps               []Gap `json:"gaps"` // by rising time
+
+	beginsAt time.Time // when the data begin if all of the window lies before them, else zero
 }
 
 // Gap is a part of the window that is not complete.
@@ -206,6 +208,9 @@ func newDataQuality(facts audit.Facts, shown []audit.RoomFacts, w audit.Window, 
 		InferredEvents: facts.Events.Inferred, QuarantinedEvents: facts.Events.Quarantined,
 		Gaps: []Gap{},
 	}
+	if c := facts.Coverage; c.FloorIsOldest && !c.OldestEvent.IsZero() && !w.To.After(c.OldestEvent) {
+		q.beginsAt = c.OldestEvent
+	}
 	if q.CompleteUntil.After(now) { // the portal's clock is ahead of ours
 		q.CompleteUntil = Time{now}
 	}
@@ -218,8 +223,12 @@ func newDataQuality(facts audit.Facts, shown []audit.RoomFacts, w audit.Window, 
 	return q
 }
 
-// Incomplete reports whether a part of the window is missing and not accepted.
-func (q DataQuality) Incomplete() bool {
+// Incomplete reports whether a part of the window is missing and not accepted,
+// or all of it lies before the data.
+func (q DataQuality) Incomplete() bool { return !q.beginsAt.IsZero() || q.lacks() }
+
+// lacks reports whether there is a gap that is not accepted.
+func (q DataQuality) lacks() bool {
 	for _, gap := range q.Gaps {
 		if !gap.Accepted {
 			return true

@@ -44,7 +44,10 @@ func dataNotices(q DataQuality, c audit.Coverage, w audit.Window, now time.Time,
 		notices = append(notices, fmt.Sprintf("The data end at %s, %s ago (more than --max-lag %s): run roompulse sync.",
 			clock(until, w.Zone), length(now.Sub(until)), length(maxLag)))
 	}
-	if q.Incomplete() {
+	if !q.beginsAt.IsZero() {
+		notices = append(notices, fmt.Sprintf("The data begin at %s, after the window: what was in it is not known.", clock(q.beginsAt, w.Zone)))
+	}
+	if q.lacks() {
 		var missing []string
 		for _, gap := range q.Gaps {
 			if !gap.Accepted {

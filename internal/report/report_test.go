@@ -499,6 +499,13 @@ func TestNotices(t *testing.T) {
 			}, complete: true,
 		},
 		{
+			name: "before the data", query: func(q *report.InactiveQuery) { q.Window.From, q.Window.To = daysBefore(first, 9), first },
+			want: []string{"The data begin at 2026-03-01 08:00, after the window: what was in it is not known."},
+		},
+		{
+			name: "hardly before the data", query: func(q *report.InactiveQuery) { q.Window.From = daysBefore(first, 9) }, complete: true,
+		},
+		{
 			name: "the future", query: func(q *report.InactiveQuery) { q.Window.To = date("2026-12-01T00:00:00Z") },
 			want: []string{"The window is not complete: events of 2026-11-22 14:00 to 2026-12-01 00:00 are missing; when the window has passed, run roompulse sync."},
 		},

@@ -37,7 +37,9 @@ func TestFormatOfFile(t *testing.T) {
 		{"", "dir.csv/r.HTM", "html"},
 		{"", "r.json.md", "markdown"},
 		{"", "r.jsonl", "ndjson"},
+		{"", "r.txt", "table"},
 		{"csv", "r.html", "csv"},
+		{"csv", "r.pdf", "csv"},
 	} {
 		f, err := report.ParseFormat(tc.name, tc.file)
 		if err != nil || f.Name != tc.want {
