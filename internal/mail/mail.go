@@ -41,6 +41,9 @@ const (
 	// connectTimeout is how long it may take until the server is ready for a mail:
 	// to connect, to greet, to log in. Nothing is lost by giving up then.
 	connectTimeout = time.Minute
+	// defaultGrace is how long a mail may still take when the run is told to stop:
+	// a server that answers at all does so in less, and who said stop will not wait longer.
+	defaultGrace = 30 * time.Second
 )
 
 // Config says which server takes the mails, and whom they come from.
@@ -55,7 +58,9 @@ type Config struct {
 	// MaxPerMinute limits how many mails are sent; 0: no limit.
 	MaxPerMinute int
 	// Timeout is for the whole dialogue about one mail; 0: 10 minutes.
-	Timeout   time.Duration
+	Timeout time.Duration
+	// Grace is what is left of it when the run is told to stop; 0: 30 seconds.
+	Grace     time.Duration
 	RootCAs   *x509.CertPool // nil: those of the system
 	UserAgent string
 }
@@ -75,6 +80,10 @@ func New(c Config) (*Sender, error) {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
+	if c.Grace == 0 {
+		c.Grace = defaultGrace
+	}
+	s := &Sender{config: c, limit: rate.NewLimiter(rate.Inf, 1)}
 	options := []gomail.Option{
 		gomail.WithPort(c.Port),
 		gomail.WithTLSConfig(&tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs}),
@@ -91,19 +100,17 @@ func New(c Config) (*Sender, error) {
 		options = append(options,
 			gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(c.User), gomail.WithPassword(c.Password))
 	}
-	connector, err := gomail.NewClient(c.Host, append(options, gomail.WithTimeout(c.connectTimeout()))...)
-	if err != nil {
+	var err error
+	if s.connector, err = gomail.NewClient(c.Host, append(options, gomail.WithTimeout(c.connectTimeout()))...); err != nil {
 		return nil, fmt.Errorf("set up SMTP to %s: %w", c.Host, err)
 	}
-	client, err := gomail.NewClient(c.Host, append(options, gomail.WithTimeout(c.Timeout))...)
-	if err != nil {
+	if s.client, err = gomail.NewClient(c.Host, append(options, gomail.WithTimeout(c.Timeout))...); err != nil {
 		return nil, fmt.Errorf("set up SMTP to %s: %w", c.Host, err)
 	}
-	limit := rate.NewLimiter(rate.Inf, 1)
 	if c.MaxPerMinute > 0 {
-		limit.SetLimit(rate.Limit(float64(c.MaxPerMinute) / 60))
+		s.limit.SetLimit(rate.Limit(float64(c.MaxPerMinute) / 60))
 	}
-	return &Sender{config: c, connector: connector, client: client, limit: limit}, nil
+	return s, nil
 }
 
 func (c Config) connectTimeout() time.Duration { return min(connectTimeout, c.Timeout) }
@@ -126,16 +133,24 @@ func (s *Sender) connect(ctx context.Context) error {
 	s.drop()
 	conn, err := s.connector.DialToSMTPClientWithContext(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to the SMTP server %s port %d: %w; check ROOMPULSE_SMTP_URL and the password", s.config.Host, s.config.Port, err)
+		return fmt.Errorf("connect to the SMTP server %s port %d: %w; %s", s.config.Host, s.config.Port, err, advice(err))
 	}
 	s.conn = conn
 	return nil
 }
 
+// advice says what to do about a server that is not ready.
+func advice(err error) string {
+	if strings.Contains(err.Error(), "not support STARTTLS") { // the library has no other sign of it
+		return "if it is a relay on this machine or network, add ?tls=off to ROOMPULSE_SMTP_URL; if it speaks TLS from the first byte, write smtps://"
+	}
+	return "check ROOMPULSE_SMTP_URL and the password"
+}
+
 // Send hands a mail over. A [*audit.DeliveryError] says what became of it if the
 // server did not confirm it. Servers close connections on which nothing happens for
-// a while, so it connects again if need be. A dialogue that has begun is brought to its
-// end even if the run is told to stop: to break it off would leave its outcome unknown.
+// a while, so it connects again if need be. A dialogue that has begun is given time to
+// come to its end even if the run is told to stop: to break it off leaves its outcome unknown.
 func (s *Sender) Send(ctx context.Context, m audit.Mail) error {
 	msg, err := s.config.message(m)
 	if err != nil {
@@ -144,7 +159,9 @@ func (s *Sender) Send(ctx context.Context, m audit.Mail) error {
 	if err := s.connect(ctx); err != nil {
 		return &audit.DeliveryError{Outcome: audit.DeliveryFailed, Unavailable: true, Err: err}
 	}
+	answered := s.hurry(ctx)
 	err = s.client.SendWithSMTPClient(s.conn, msg)
+	answered()
 	if msg.IsDelivered() {
 		if err != nil { // of what came after
 			s.drop()
@@ -156,6 +173,25 @@ func (s *Sender) Send(ctx context.Context, m audit.Mail) error {
 		s.drop()
 	}
 	return failure
+}
+
+// hurry ends the connection when the context has been done for so long as a mail
+// may take then, unless answered is called before.
+func (s *Sender) hurry(ctx context.Context) (answered func()) {
+	wire, done := s.conn.Text, make(chan struct{}) // conn itself is locked while it waits for an answer
+	go func() {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+		}
+		select {
+		case <-done:
+		case <-time.After(s.config.Grace):
+			_ = wire.Close()
+		}
+	}()
+	return func() { close(done) }
 }
 
 // outcome tells apart what the server refused, what it never got, and what it

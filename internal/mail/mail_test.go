@@ -118,7 +118,7 @@ func TestProtectedConnections(t *testing.T) {
 			client: func(c *mail.Config) { c.Encryption, c.User, c.Password = mail.StartTLS, smtptest.User, password },
 			err:    "535",
 		},
-		"no STARTTLS": {client: func(c *mail.Config) { c.Encryption = mail.StartTLS }, err: "STARTTLS"},
+		"no STARTTLS": {client: func(c *mail.Config) { c.Encryption = mail.StartTLS }, err: "?tls=off"},
 		"a certificate of somebody unknown": {
 			server: smtptest.Config{STARTTLS: true},
 			client: func(c *mail.Config) { c.Encryption, c.RootCAs = mail.StartTLS, nil }, err: "certificate",
@@ -216,6 +216,34 @@ func TestMisbehaviour(t *testing.T) {
 				t.Errorf("the next mail: %v", err)
 			}
 		})
+	}
+}
+
+// TestToldToStop: a server that is silent in the middle of a mail does not hold
+// up a run that is told to stop, and a mail that it may have is uncertain.
+func TestToldToStop(t *testing.T) {
+	t.Parallel()
+	for step, want := range map[smtptest.Step]audit.Delivery{smtptest.Rcpt: audit.DeliveryFailed, smtptest.Taken: audit.DeliveryUncertain} {
+		for name, encryption := range map[string]mail.Encryption{"plain": mail.NoTLS, "STARTTLS": mail.StartTLS, "TLS": mail.ImplicitTLS} {
+			t.Run(string(step)+" "+name, func(t *testing.T) {
+				t.Parallel()
+				server := smtptest.New(t, smtptest.Config{STARTTLS: encryption == mail.StartTLS, TLS: encryption == mail.ImplicitTLS})
+				ctx, stop := context.WithCancel(t.Context())
+				server.Fault(func(at smtptest.Step, _ smtptest.Message) error {
+					if at != step {
+						return nil
+					}
+					stop()
+					return smtptest.ErrHang
+				})
+				c := config(t, server)
+				c.Encryption, c.Grace = encryption, time.Millisecond
+				err := send(ctx, sender(t, c), letter("ann@acme.example"))
+				if failure, ok := errors.AsType[*audit.DeliveryError](err); !ok || failure.Outcome != want {
+					t.Errorf("got %v, want %s", err, want)
+				}
+			})
+		}
 	}
 }
 
