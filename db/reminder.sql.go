@@ -152,9 +152,13 @@ func (q *Queries) ClaimReminder(ctx context.Context, arg ClaimReminderParams) (i
 }
 
 const listDigested = `-- name: ListDigested :many
-SELECT d.email, max(d.number)::integer AS number, max(d.claimed_at)::timestamptz AS claimed_at
+SELECT
+    d.email,
+    coalesce(max(d.number) FILTER (WHERE d.state <> 'failed'), 0)::integer AS number,
+    coalesce(max(d.claimed_at) FILTER (WHERE d.state <> 'failed'), '0001-01-01 00:00:00+00')::timestamptz AS claimed_at,
+    coalesce(max(d.claimed_at) FILTER (WHERE d.state = 'failed'), '0001-01-01 00:00:00+00')::timestamptz AS failed_at
 FROM reminder_digest AS d
-WHERE d.portal_id = $1 AND d.state <> 'failed'
+WHERE d.portal_id = $1
 GROUP BY d.email
 `
 
@@ -162,6 +166,7 @@ type ListDigestedRow struct {
 	Email     string
 	Number    int32
 	ClaimedAt time.Time
+	FailedAt  time.Time
 }
 
 // ListReminded for digests.
@@ -174,7 +179,12 @@ func (q *Queries) ListDigested(ctx context.Context, portalID int32) ([]ListDiges
 	items := []ListDigestedRow{}
 	for rows.Next() {
 		var i ListDigestedRow
-		if err := rows.Scan(&i.Email, &i.Number, &i.ClaimedAt); err != nil {
+		if err := rows.Scan(
+			&i.Email,
+			&i.Number,
+			&i.ClaimedAt,
+			&i.FailedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -229,11 +239,15 @@ func (q *Queries) ListDigests(ctx context.Context, portalID int32) ([]ReminderDi
 
 const listReminded = `-- name: ListReminded :many
 
-SELECT r.room_id, a.account_id, max(m.number)::integer AS number, max(m.claimed_at)::timestamptz AS claimed_at
+SELECT
+    r.room_id, a.account_id,
+    coalesce(max(m.number) FILTER (WHERE m.state <> 'failed'), 0)::integer AS number,
+    coalesce(max(m.claimed_at) FILTER (WHERE m.state <> 'failed'), '0001-01-01 00:00:00+00')::timestamptz AS claimed_at,
+    coalesce(max(m.claimed_at) FILTER (WHERE m.state = 'failed'), '0001-01-01 00:00:00+00')::timestamptz AS failed_at
 FROM reminder AS m
 INNER JOIN room AS r ON r.portal_id = m.portal_id AND r.room_key = m.room_key
 INNER JOIN account AS a ON a.portal_id = m.portal_id AND a.account_key = m.account_key
-WHERE m.portal_id = $1 AND m.state <> 'failed'
+WHERE m.portal_id = $1
 GROUP BY r.room_id, a.account_id
 `
 
@@ -242,12 +256,13 @@ type ListRemindedRow struct {
 	AccountID string
 	Number    int32
 	ClaimedAt time.Time
+	FailedAt  time.Time
 }
 
 // Rows that say failed stand for no mail: they hold up nothing, and the next
 // claim takes their number over.
 // For each room and member the number and the time of the newest reminder that
-// did not fail.
+// did not fail, and the time of the newest that did; 0 and year 1 if there is none.
 func (q *Queries) ListReminded(ctx context.Context, portalID int32) ([]ListRemindedRow, error) {
 	rows, err := q.db.Query(ctx, listReminded, portalID)
 	if err != nil {
@@ -262,6 +277,7 @@ func (q *Queries) ListReminded(ctx context.Context, portalID int32) ([]ListRemin
 			&i.AccountID,
 			&i.Number,
 			&i.ClaimedAt,
+			&i.FailedAt,
 		); err != nil {
 			return nil, err
 		}

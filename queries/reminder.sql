@@ -3,19 +3,27 @@
 
 -- name: ListReminded :many
 -- For each room and member the number and the time of the newest reminder that
--- did not fail.
-SELECT r.room_id, a.account_id, max(m.number)::integer AS number, max(m.claimed_at)::timestamptz AS claimed_at
+-- did not fail, and the time of the newest that did; 0 and year 1 if there is none.
+SELECT
+    r.room_id, a.account_id,
+    coalesce(max(m.number) FILTER (WHERE m.state <> 'failed'), 0)::integer AS number,
+    coalesce(max(m.claimed_at) FILTER (WHERE m.state <> 'failed'), '0001-01-01 00:00:00+00')::timestamptz AS claimed_at,
+    coalesce(max(m.claimed_at) FILTER (WHERE m.state = 'failed'), '0001-01-01 00:00:00+00')::timestamptz AS failed_at
 FROM reminder AS m
 INNER JOIN room AS r ON r.portal_id = m.portal_id AND r.room_key = m.room_key
 INNER JOIN account AS a ON a.portal_id = m.portal_id AND a.account_key = m.account_key
-WHERE m.portal_id = @portal_id AND m.state <> 'failed'
+WHERE m.portal_id = @portal_id
 GROUP BY r.room_id, a.account_id;
 
 -- name: ListDigested :many
 -- ListReminded for digests.
-SELECT d.email, max(d.number)::integer AS number, max(d.claimed_at)::timestamptz AS claimed_at
+SELECT
+    d.email,
+    coalesce(max(d.number) FILTER (WHERE d.state <> 'failed'), 0)::integer AS number,
+    coalesce(max(d.claimed_at) FILTER (WHERE d.state <> 'failed'), '0001-01-01 00:00:00+00')::timestamptz AS claimed_at,
+    coalesce(max(d.claimed_at) FILTER (WHERE d.state = 'failed'), '0001-01-01 00:00:00+00')::timestamptz AS failed_at
 FROM reminder_digest AS d
-WHERE d.portal_id = @portal_id AND d.state <> 'failed'
+WHERE d.portal_id = @portal_id
 GROUP BY d.email;
 
 -- name: ClaimReminder :execrows

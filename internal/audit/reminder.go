@@ -52,10 +52,12 @@ func (e *DeliveryError) Error() string { return e.Err.Error() }
 func (e *DeliveryError) Unwrap() error { return e.Err }
 
 // Reminded is the newest reminder of a member for a room, or digest to an
-// address, among those that did not fail. The zero value is none.
+// address, among those that did not fail; Number is 0 if there is none.
 type Reminded struct {
 	Number int32
 	At     time.Time
+	// FailedAt is when the next one was last tried and failed; zero: it was not tried.
+	FailedAt time.Time
 }
 
 // Membership names a member of a room.

@@ -135,6 +135,8 @@ type Plan struct {
 type Reminder struct {
 	To    Person
 	Rooms []DueRoom // by id
+
+	failedAt time.Time // see [audit.Reminded]
 }
 
 // DueRoom is a room that a member is reminded of.
@@ -150,6 +152,8 @@ type Digest struct {
 	To     Person
 	Number int32
 	Rooms  []DigestRoom // by id
+
+	failedAt time.Time // see [audit.Reminded]
 }
 
 // DigestRoom is a room in a digest. Who has been active since the window's end,
@@ -159,6 +163,12 @@ type DigestRoom struct {
 	Judged    int
 	Unknown   int
 	Members   []DigestMember // inactive ones, by account id
+}
+
+// without leaves the reader out, who got a reminder and knows.
+func (r DigestRoom) without(reader Person) DigestRoom {
+	r.Members = slices.DeleteFunc(slices.Clone(r.Members), func(m DigestMember) bool { return strings.EqualFold(m.Email, reader.Email) })
+	return r
 }
 
 // DigestMember is a member in a digest, with the newest reminder they got.
@@ -285,6 +295,7 @@ func (s *Service) planReminders(plan *Plan, judged Judgement, newest standing, r
 					people[m.AccountID] = &Reminder{To: m.Person}
 				}
 				r := people[m.AccountID]
+				r.failedAt = audit.Later(r.failedAt, last.FailedAt)
 				r.Rooms = append(r.Rooms, DueRoom{
 					ID: room.ID, Title: room.Title, Number: last.Number + 1, Member: m, Managers: others(newest.managers[room.ID], m.Person),
 				})
@@ -317,9 +328,6 @@ func (s *Service) planDigests(plan *Plan, judged Judgement, newest standing, rem
 				summary.Members = append(summary.Members, DigestMember{Member: m, Reminded: reminded.Members[membership]})
 			}
 		}
-		if len(summary.Members) == 0 {
-			continue
-		}
 		managers := newest.managers[room.ID]
 		if s.ManagerEmail != "" {
 			managers = []Person{{Email: s.ManagerEmail}}
@@ -327,13 +335,14 @@ func (s *Service) planDigests(plan *Plan, judged Judgement, newest standing, rem
 		for _, person := range managers {
 			key := strings.ToLower(person.Email)
 			last := reminded.Digests[key]
-			if !usable(person.Email) || !s.due(last) {
+			about := summary.without(person)
+			if len(about.Members) == 0 || !usable(person.Email) || !s.due(last) {
 				continue
 			}
 			if digests[key] == nil {
-				digests[key] = &Digest{To: person, Number: last.Number + 1}
+				digests[key] = &Digest{To: person, Number: last.Number + 1, failedAt: last.FailedAt}
 			}
-			digests[key].Rooms = append(digests[key].Rooms, summary)
+			digests[key].Rooms = append(digests[key].Rooms, about)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(digests)) {

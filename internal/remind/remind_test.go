@@ -275,7 +275,8 @@ func TestOneMailOfAllRooms(t *testing.T) {
 	}
 }
 
-// A digest is about those who are still inactive, and nobody is told to ask themselves.
+// A digest is about those who are still inactive, and nobody is told of
+// themselves, or to ask themselves.
 func TestDigestOfAnOldWindow(t *testing.T) {
 	t.Parallel()
 	ann, bo := member("ann", "Ann Lee", remind.StateQuiet), member("bo", "Bo Lind", remind.StateQuiet)
@@ -287,7 +288,7 @@ func TestDigestOfAnOldWindow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(plan.Digests) != 2 || plan.Digests[0].To.AccountID != "bo" || len(plan.Digests[0].Rooms) != 1 ||
+	if len(plan.Digests) != 1 || plan.Digests[0].To.AccountID != "olga" || len(plan.Digests[0].Rooms) != 1 ||
 		len(plan.Digests[0].Rooms[0].Members) != 1 || plan.Digests[0].Rooms[0].Members[0].AccountID != "bo" {
 		t.Errorf("digests %+v", plan.Digests)
 	}
@@ -441,6 +442,33 @@ func TestServerGoneAtAMail(t *testing.T) {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// TestFailuresComeLast: addresses next to each other at which the server goes away
+// end a run; the next one begins with everybody else.
+func TestFailuresComeLast(t *testing.T) {
+	t.Parallel()
+	gone := &audit.DeliveryError{Outcome: audit.DeliveryFailed, Unavailable: true, Err: errors.New("421 later")}
+	tender := room("7", "Tender", member("ann", "Ann Lee", remind.StateQuiet), member("bo", "Bo Lind", remind.StateQuiet),
+		member("cleo", "Cleo Ray", remind.StateQuiet), member("dan", "Dan Fox", remind.StateQuiet))
+	tender.Managers = append(tender.Managers, person("ada", "Ada Kern"))
+	history := reminded{
+		Members: map[audit.Membership]audit.Reminded{
+			{RoomID: "7", AccountID: "ann"}:  {FailedAt: now.Add(-time.Hour)},
+			{RoomID: "7", AccountID: "bo"}:   {FailedAt: now.Add(-2 * time.Hour)},
+			{RoomID: "7", AccountID: "cleo"}: {Number: 1, At: now.AddDate(0, 0, -31)},
+		},
+		Digests: map[string]audit.Reminded{"ada@acme.example": {FailedAt: now.Add(-time.Hour)}},
+	}
+	o := &office{errs: map[string]error{"ada@acme.example": gone, "bo@acme.example": gone}}
+	var got []string
+	if _, err := remind.New(&judge{Judgement: judgement(tender), until: until}, history, templates(t), options()).
+		Send(t.Context(), o, o, func(o remind.Outcome) { got = append(got, o.To().AccountID) }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"cleo", "dan", "bo", "ann", "olga", "ada"}; !slices.Equal(got, want) {
+		t.Errorf("tried %q, want %q", got, want)
 	}
 }
 

@@ -71,6 +71,8 @@ func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told f
 		return abandoned, err
 	}
 	r := &run{Service: s, ledger: ledger, mailer: mailer, told: told}
+	// Addresses at which the server goes away end the run: next time everybody else comes first.
+	slices.SortStableFunc(plan.Reminders, func(a, b Reminder) int { return a.failedAt.Compare(b.failedAt) })
 	for i := range plan.Reminders {
 		if err := r.sendReminder(ctx, plan, plan.Reminders[i]); err != nil {
 			return abandoned, err
@@ -85,6 +87,7 @@ func (s *Service) Send(ctx context.Context, ledger Ledger, mailer Mailer, told f
 	if plan, err = s.Plan(ctx); err != nil {
 		return abandoned, err
 	}
+	slices.SortStableFunc(plan.Digests, func(a, b Digest) int { return a.failedAt.Compare(b.failedAt) })
 	for i := range plan.Digests {
 		if !planned[strings.ToLower(plan.Digests[i].To.Email)] {
 			continue

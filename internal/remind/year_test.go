@@ -79,7 +79,8 @@ type year struct {
 	want     []string
 	blocked  map[audit.Membership][]time.Time
 	digested map[string][]time.Time
-	gone     int // mails in a row, in this run, at which the server goes away
+	failed   map[any]time.Time // when a reminder or a digest failed, unless it has not since
+	gone     int               // mails in a row, in this run, at which the server goes away
 }
 
 func newYear(t *testing.T, seed uint64) *year {
@@ -88,6 +89,7 @@ func newYear(t *testing.T, seed uint64) *year {
 	y := &year{
 		rng: rand.New(rand.NewPCG(seed, 0)), now: date("2026-01-01T06:00:00Z"), active: map[audit.Membership][]time.Time{},
 		blocked: map[audit.Membership][]time.Time{}, digested: map[string][]time.Time{},
+		failed: map[any]time.Time{},
 	}
 	conn := must(pgx.Connect(t.Context(), url))
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
@@ -174,52 +176,86 @@ func (y *year) expect() {
 	at := y.now
 	y.gone = 0
 	due := func(times []time.Time) bool { return len(times) == 0 || at.Sub(times[len(times)-1]) >= quietPeriod }
+	var mails []expected
 	for p := range yearPeople {
 		person := fmt.Sprintf("p%d", p+1)
-		var rooms []audit.Membership
+		var rooms []any
 		var line strings.Builder
+		var failed time.Time
 		for room := range yearRooms {
 			key := audit.Membership{RoomID: fmt.Sprintf("r%d", room+1), AccountID: person}
 			if y.inactive(key, at.Add(-quietPeriod), at) && due(y.blocked[key]) {
 				rooms = append(rooms, key)
+				failed = audit.Later(failed, y.failed[key])
 				fmt.Fprintf(&line, " %s#%d", key.RoomID, len(y.blocked[key])+1)
 			}
 		}
 		if len(rooms) == 0 {
 			continue
 		}
-		if goesOn := y.expectMail(person+"@acme.example", line.String(), func() {
+		mails = append(mails, expected{person + "@acme.example", line.String(), failed, rooms, func() {
 			for _, key := range rooms {
-				y.blocked[key] = append(y.blocked[key], at)
+				y.blocked[key.(audit.Membership)] = append(y.blocked[key.(audit.Membership)], at)
 			}
-		}); !goesOn {
-			return
-		}
+		}})
 	}
-	inactive := 0
-	for room := range yearRooms {
-		for p := range yearPeople {
-			if id := fmt.Sprintf("r%d", room+1); y.inactive(audit.Membership{RoomID: id, AccountID: fmt.Sprintf("p%d", p+1)}, at.Add(-quietPeriod), at) {
-				inactive++
-				break
+	if !y.expectMails(mails) {
+		return
+	}
+	mails = nil
+	for manager := range yearManagers {
+		inactive := 0
+		for room := range yearRooms {
+			for p := range yearPeople {
+				id := fmt.Sprintf("r%d", room+1)
+				if p != manager && y.inactive(audit.Membership{RoomID: id, AccountID: fmt.Sprintf("p%d", p+1)}, at.Add(-quietPeriod), at) {
+					inactive++
+					break
+				}
 			}
 		}
-	}
-	for p := range yearManagers {
-		email := fmt.Sprintf("p%d@acme.example", p+1)
+		email := fmt.Sprintf("p%d@acme.example", manager+1)
 		if inactive > 0 && due(y.digested[email]) {
-			if !y.expectMail(email, fmt.Sprintf(" digest of %d rooms #%d", inactive, len(y.digested[email])+1), func() { y.digested[email] = append(y.digested[email], at) }) {
-				return
-			}
+			mails = append(mails, expected{
+				email, fmt.Sprintf(" digest of %d rooms #%d", inactive, len(y.digested[email])+1), y.failed[email], []any{email},
+				func() { y.digested[email] = append(y.digested[email], at) },
+			})
 		}
 	}
+	y.expectMails(mails)
 }
 
-// expectMail says what becomes of one mail, and whether the run goes on. block
-// is called if the mail must not be repeated for a while.
-func (y *year) expectMail(email, line string, block func()) bool {
-	line = y.now.Format(time.RFC3339) + " " + email + line
-	switch y.fates[email] {
+// expected is a mail that the rules ask for. block is called if it must not be
+// repeated for a while.
+type expected struct {
+	email, line string
+	failed      time.Time
+	keys        []any // of y.failed
+	block       func()
+}
+
+// expectMails says what becomes of mails, and whether the run goes on: those that
+// failed come last.
+func (y *year) expectMails(mails []expected) bool {
+	slices.SortStableFunc(mails, func(a, b expected) int { return a.failed.Compare(b.failed) })
+	for _, m := range mails {
+		if !y.expectMail(m) {
+			return false
+		}
+	}
+	return true
+}
+
+// expectMail says what becomes of one mail, and whether the run goes on.
+func (y *year) expectMail(m expected) bool {
+	line := y.now.Format(time.RFC3339) + " " + m.email + m.line
+	block := func() {
+		m.block()
+		for _, key := range m.keys {
+			delete(y.failed, key)
+		}
+	}
+	switch fate := y.fates[m.email]; fate {
 	case taken:
 		y.want = append(y.want, line)
 		block()
@@ -228,9 +264,14 @@ func (y *year) expectMail(email, line string, block func()) bool {
 		block()
 		y.gone++
 		return y.gone < 2
-	case goneDown:
-		y.gone++
-		return y.gone < 2
+	case refused, deferred, goneDown:
+		for _, key := range m.keys {
+			y.failed[key] = y.now
+		}
+		if fate == goneDown {
+			y.gone++
+			return y.gone < 2
+		}
 	case diesSent:
 		y.want = append(y.want, line)
 		block()

@@ -139,14 +139,16 @@ func (r *Reader) Reminded(ctx context.Context) (audit.Reminders, error) {
 		return reminders, fmt.Errorf("read who was reminded: %w", err)
 	}
 	for _, row := range members {
-		reminders.Members[audit.Membership{RoomID: row.RoomID, AccountID: row.AccountID}] = audit.Reminded{Number: row.Number, At: row.ClaimedAt.UTC()}
+		reminders.Members[audit.Membership{RoomID: row.RoomID, AccountID: row.AccountID}] = audit.Reminded{
+			Number: row.Number, At: row.ClaimedAt.UTC(), FailedAt: row.FailedAt.UTC(),
+		}
 	}
 	digests, err := r.store.q.ListDigested(ctx, r.portal.ID)
 	if err != nil {
 		return reminders, fmt.Errorf("read who got a digest: %w", err)
 	}
 	for _, row := range digests {
-		reminders.Digests[row.Email] = audit.Reminded{Number: row.Number, At: row.ClaimedAt.UTC()}
+		reminders.Digests[row.Email] = audit.Reminded{Number: row.Number, At: row.ClaimedAt.UTC(), FailedAt: row.FailedAt.UTC()}
 	}
 	return reminders, nil
 }

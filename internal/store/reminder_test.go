@@ -66,7 +66,7 @@ func TestLedger(t *testing.T) {
 	}
 	// What failed is as if it had never been, and claimed again under its number.
 	must(t, ledger.Settle(t.Context(), both, audit.DeliveryFailed, "550 no such user", now.Add(time.Second)))
-	if r := reminded(); len(r.Members) != 0 {
+	if r := reminded(); len(r.Members) != 2 || r.Members[audit.Membership{RoomID: "8", AccountID: "ann"}] != (audit.Reminded{FailedAt: now}) {
 		t.Errorf("failed: %+v", r)
 	}
 	if err := ledger.Settle(t.Context(), both, audit.DeliverySent, "", now); err == nil {
