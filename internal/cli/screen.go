@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -23,6 +24,7 @@ type screen struct {
 	mu    sync.Mutex
 	bar   *progressbar.ProgressBar // nil while nothing is shown
 	total int64                    // what the bar counts to, 0 if it only turns
+	hush  context.CancelFunc       // ends the lines of a log, nil if there are none
 }
 
 func newScreen(w io.Writer) *screen {
@@ -45,9 +47,6 @@ func (s *screen) Write(b []byte) (int, error) {
 // show sets the last line: with a bar, the rate and the time left if it is
 // known about how many there are in total.
 func (s *screen) show(text string, events, total int64) {
-	if s.terminal == nil {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bar == nil || total > 0 && s.total != total {
@@ -90,16 +89,21 @@ func newBar(w io.Writer, total int64) *progressbar.ProgressBar {
 func (s *screen) done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.hush != nil {
+		s.hush()
+	}
 	if s.bar != nil {
 		_ = s.bar.Finish()
 		s.bar = nil
 	}
 }
 
-// progress returns what tells of a sync: on a terminal its last line, else a
-// line a minute in the log.
+// progress returns what tells of a sync until it is done: on a terminal its last
+// line, else lines in the log.
 func (s *screen) progress(ctx context.Context, log *slog.Logger) func(ingest.Progress) {
-	next := time.Now().Add(time.Minute)
+	if s.terminal == nil {
+		return s.logProgress(ctx, log)
+	}
 	return func(at ingest.Progress) {
 		switch {
 		case at.Task != "events" || at.Reached.IsZero():
@@ -109,10 +113,27 @@ func (s *screen) progress(ctx context.Context, log *slog.Logger) func(ingest.Pro
 		default:
 			s.show("back to "+at.Reached.Format(time.DateOnly)+" (Ctrl-C is safe)", at.Events, at.Total)
 		}
-		if s.terminal == nil && time.Now().After(next) {
-			next = time.Now().Add(time.Minute)
-			log.InfoContext(ctx, "sync goes on; it may be stopped at any time", slog.Int("run", int(at.Run)), slog.String("reading", at.Task),
-				slog.Int64("events", at.Events), slog.Int64("of_about", at.Total), slog.Time("back_to", at.Reached))
-		}
 	}
+}
+
+// logProgress writes a line when a sync turns out to take longer, and then one a
+// minute, also while nothing comes from the portal.
+func (s *screen) logProgress(ctx context.Context, log *slog.Logger) func(ingest.Progress) {
+	const first, later = 10 * time.Second, time.Minute
+	var latest atomic.Pointer[ingest.Progress]
+	ctx, s.hush = context.WithCancel(ctx)
+	go func() {
+		for wait := first; ; wait = later {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+			}
+			if at := latest.Load(); at != nil {
+				log.InfoContext(ctx, "sync goes on; it may be stopped at any time", slog.Int("run", int(at.Run)), slog.String("reading", at.Task),
+					slog.Int64("events", at.Events), slog.Int64("of_about", at.Total), slog.Time("back_to", at.Reached))
+			}
+		}
+	}()
+	return func(at ingest.Progress) { latest.Store(&at) }
 }
