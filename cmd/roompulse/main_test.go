@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"net/http/httptest"
 	"net/url"
@@ -189,6 +190,59 @@ func TestInterruptedSync(t *testing.T) {
 			}
 			b.finish(t)
 		})
+	}
+}
+
+// TestDemoStays: what the demo says to type works in another process, and at
+// Ctrl-C nothing of it is left.
+func TestDemoStays(t *testing.T) {
+	t.Parallel()
+	// Root's server runs as another user, who must get in: what t.TempDir makes is inside of what is for one.
+	folder, err := os.MkdirTemp("", "roompulse-test-") //nolint:usetesting // see above
+	if err == nil {
+		t.Cleanup(func() { _ = os.RemoveAll(folder) })
+		err = os.Chmod(folder, 0o755) //nolint:gosec // see above
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	demo := exec.CommandContext(t.Context(), "roompulse", "demo", "--stay", "--events", "300")
+	demo.Env = append(os.Environ(), "TMPDIR="+folder)
+	stderr, err := demo.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := demo.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var env, said []string
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		said = append(said, lines.Text())
+		if setting, ok := strings.CutPrefix(lines.Text(), "    export "); ok {
+			env = append(env, strings.ReplaceAll(setting, "'", ""))
+		}
+		if strings.HasSuffix(lines.Text(), "db psql") { // the last line
+			break
+		}
+	}
+	if len(env) != 3 {
+		t.Fatalf("the demo says %q", said)
+	}
+	for _, args := range [][]string{{"status"}, {"report", "activity", "--last", "7d"}, {"remind", "--last", "30d"}, {"sync"}} {
+		cmd := exec.CommandContext(t.Context(), "roompulse", args...)
+		cmd.Env = append(os.Environ(), env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%q beside the demo: %v\n%s", args, err, out)
+		}
+	}
+	if err := demo.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := demo.Wait(); err != nil {
+		t.Errorf("the demo ends with %v", err)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %v, %v", left, err)
 	}
 }
 

@@ -29,29 +29,36 @@ func (a *app) demoCommand() *cli.Command {
 		Name:  "demo",
 		Usage: "show all of it on an invented portal: needs no account, keeps nothing",
 		Description: "Starts a simulated DocSpace portal and a PostgreSQL server of its own, syncs the one into the other,\n" +
-			"reports who is inactive, and removes both again.",
+			"reports who is inactive, and removes both again; with --stay when it is told to stop.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "events", Usage: "`N` events in the portal's past", Value: 20_000},
 			&cli.Uint64Flag{Name: "seed", Usage: "another `SEED` makes another portal", Value: 1},
+			&cli.BoolFlag{Name: "stay", Usage: "stay until Ctrl-C, to try other commands in another terminal"},
 		},
 		Action: func(c *cli.Context) error {
 			if c.Int("events") < 1 {
 				return audit.Usagef("--events %d: give a positive number", c.Int("events"))
 			}
-			return a.demo(c.Context, c.Int("events"), c.Uint64("seed"))
+			return a.demo(c.Context, demoOptions{events: c.Int("events"), seed: c.Uint64("seed"), stay: c.Bool("stay")})
 		},
 	}
 }
 
-func (a *app) demo(ctx context.Context, events int, seed uint64) (err error) {
+type demoOptions struct {
+	events int
+	seed   uint64
+	stay   bool
+}
+
+func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	// Whoever reads the output may stop reading: that fails a write, but must not end the
 	// process before its server is stopped.
 	signal.Ignore(syscall.SIGPIPE)
 
-	a.step("An invented portal with %d events, at a local address", events)
+	a.step("An invented portal with %d events, at a local address", o.events)
 	now := a.now().Truncate(time.Second)
-	host, closePortal, err := startPortal(ctx, events, seed, now)
+	host, closePortal, err := startPortal(ctx, o.events, o.seed, now)
 	if err != nil {
 		return fmt.Errorf("start the invented portal: %w", err)
 	}
@@ -94,10 +101,31 @@ func (a *app) demo(ctx context.Context, events int, seed uint64) (err error) {
 	if err := a.demoReport(ctx, st, client.BaseURL()); err != nil {
 		return err
 	}
-	a.step("That was all. The README says how to point roompulse at your own portal")
+	if !o.stay {
+		a.step("That was all; --stay leaves time for other commands. The README says how to point roompulse at your own portal")
+		return nil
+	}
+	a.step("The portal and the server stay until Ctrl-C. In another terminal:\n\n" + tryOut(client.BaseURL(), url))
+	<-ctx.Done()
 	return nil
 }
 
+// tryOut is what to type to use the demo. Its key and its database hold nothing
+// that is secret.
+func tryOut(portal, database string) string {
+	return fmt.Sprintf(`    export DOCSPACE_API_HOST=%s
+    export DOCSPACE_API_KEY=%s
+    export DATABASE_URL='%s'
+
+    roompulse report inactive --last 90d --output inactive.html
+    roompulse report activity --last 7d
+    roompulse remind --last 30d
+    roompulse status
+    roompulse sync
+    roompulse db psql`, portal, demoportal.DefaultKey, database)
+}
+
+// step says what comes next.
 func (a *app) step(format string, args ...any) {
 	fmt.Fprintf(a.stderr, "\n==> "+format+"\n", args...)
 }
