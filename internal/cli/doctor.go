@@ -22,7 +22,7 @@ func (a *app) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "check the portal, the key, the database and the machine, and say what to do about each",
-		Flags: []cli.Flag{&cli.StringFlag{Name: "portal", Usage: "`HOST` of the portal, such as acme.onlyoffice.com", EnvVars: []string{"DOCSPACE_API_HOST"}}},
+		Flags: []cli.Flag{portalFlag},
 		Action: func(c *cli.Context) error {
 			d := &doctor{app: a}
 			d.examinePortal(c.Context, c.String("portal"))
@@ -65,11 +65,7 @@ func (d *doctor) result() error {
 
 func (d *doctor) examinePortal(ctx context.Context, host string) {
 	portal := config.Portal{Host: host, AllowHTTP: allowHTTP()}
-	err := portal.Validate()
-	if err == nil {
-		portal.Key, err = config.PortalKey()
-	}
-	if err != nil {
+	if err := d.findPortal(ctx, &portal); err != nil {
 		d.fail("settings", err)
 		return
 	}

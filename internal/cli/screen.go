@@ -47,6 +47,9 @@ func (s *screen) Write(b []byte) (int, error) {
 // show sets the last line: with a bar, the rate and the time left if it is
 // known about how many there are in total.
 func (s *screen) show(text string, events, total int64) {
+	if s.terminal == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bar == nil || total > 0 && s.total != total {

@@ -36,7 +36,7 @@ func (a *app) syncCommand() *cli.Command {
 		Description: "Needs DOCSPACE_API_KEY or DOCSPACE_API_KEY_FILE. The first run goes back to the oldest event that the portal has.\n" +
 			"It may be broken off and started again at any time: what is complete is not read twice.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "portal", Usage: "`HOST` of the portal, such as acme.onlyoffice.com", EnvVars: []string{"DOCSPACE_API_HOST"}},
+			portalFlag,
 			&cli.StringFlag{Name: "since", Usage: "go back to `T` only (2026-01-31, 2026-01-31T08:00 or RFC 3339; UTC without an offset)"},
 			&cli.StringFlag{
 				Name:  "after-restore",
@@ -51,7 +51,7 @@ func (a *app) syncCommand() *cli.Command {
 			&cli.BoolFlag{Name: "verbose", Usage: "log every window"},
 		},
 		Action: func(c *cli.Context) error {
-			opts, err := readSyncOptions(c, a.now())
+			opts, err := a.readSyncOptions(c)
 			if err != nil {
 				return err
 			}
@@ -70,15 +70,13 @@ func pastTime(now time.Time, flag, value string) (time.Time, error) {
 	return t, err
 }
 
-func readSyncOptions(c *cli.Context, now time.Time) (opts syncOptions, err error) {
+func (a *app) readSyncOptions(c *cli.Context) (opts syncOptions, err error) {
+	now := a.now()
 	opts.portal = config.Portal{
 		Host: c.String("portal"), AllowHTTP: allowHTTP(),
 		MaxRequestsPerMinute: c.Int("max-requests-per-minute"), MaxParallel: c.Int("max-parallel"),
 	}
-	if err := opts.portal.Validate(); err != nil {
-		return opts, err
-	}
-	if opts.portal.Key, err = config.PortalKey(); err != nil {
+	if err := a.findPortal(c.Context, &opts.portal); err != nil {
 		return opts, err
 	}
 	if since := c.String("since"); since != "" {

@@ -90,7 +90,7 @@ func (a *app) migrateIfOurs(ctx context.Context, st *store.Store, private bool, 
 }
 
 var portalFlag = &cli.StringFlag{
-	Name: "portal", Usage: "`HOST` of the portal (default: the only one in the database)",
+	Name: "portal", Usage: "`HOST` of the portal, such as acme.onlyoffice.com (default: the only one in the database)",
 	EnvVars: []string{"DOCSPACE_API_HOST"},
 }
 
@@ -103,6 +103,43 @@ func parseHost(host string) (string, error) {
 		return "", audit.UsageError(err.Error())
 	}
 	return base, nil
+}
+
+// findPortal completes how to reach the portal that a command that asks it is
+// about. Without a host it is the only one in the database, as for those that read.
+func (a *app) findPortal(ctx context.Context, p *config.Portal) error {
+	var keyErr error
+	if p.Key, keyErr = config.PortalKey(); keyErr == nil && p.Host == "" {
+		var err error
+		if p.Host, err = a.onlyPortal(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	return keyErr
+}
+
+// onlyPortal is the host of the only portal in the database, empty if there is none.
+func (a *app) onlyPortal(ctx context.Context) (string, error) {
+	st, _, err := a.warehouse(ctx, a.logger(false))
+	if err != nil {
+		return "", err
+	}
+	defer st.Close()
+	if err := st.CheckSchema(ctx); err != nil {
+		if errors.Is(err, store.ErrNotMigrated) { // nothing was ever synced, or sync will say what to do
+			return "", nil
+		}
+		return "", err
+	}
+	portals, err := st.Portals(ctx)
+	if err != nil || len(portals) == 0 {
+		return "", err
+	}
+	portal, err := choosePortal(portals, "")
+	return portal.Host, err
 }
 
 // selectedPortal finds the portal that a command that reads is about.
@@ -120,7 +157,13 @@ func selectedPortal(ctx context.Context, c *cli.Context, st *store.Store) (store
 		return store.Portal{}, err
 	case len(portals) == 0:
 		return store.Portal{}, audit.Usagef("the database has no portal yet: run `roompulse sync`; if it fails, `roompulse doctor` says why")
-	case host == "" && len(portals) == 1:
+	}
+	return choosePortal(portals, host)
+}
+
+// choosePortal returns the portal at the host; an empty one stands for the only portal.
+func choosePortal(portals []store.Portal, host string) (store.Portal, error) {
+	if host == "" && len(portals) == 1 {
 		return portals[0], nil
 	}
 	hosts := make([]string, len(portals))
