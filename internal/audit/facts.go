@@ -69,6 +69,7 @@ type ActivityFacts struct {
 	RoomID, Title         string
 	AccountID, Name       string
 	Member                bool // as of the window's end
+	Disabled              bool // or deleted; reports of inactive members have no such accounts
 	Views, Edits, Manages int64
 	ActiveDays            int64 // UTC days
 	FirstAt, LastAt       time.Time

@@ -240,7 +240,7 @@ func TestGoldenActivity(t *testing.T) {
 	row := func(roomID, title, id, name string, member bool, views, edits, manages int64) audit.ActivityFacts {
 		return audit.ActivityFacts{
 			RoomID: roomID, Title: title, AccountID: id, Name: name, Member: member, Views: views, Edits: edits, Manages: manages,
-			ActiveDays: min(views+edits+manages, 30), FirstAt: from, LastAt: daysBefore(until, 1).Add(-time.Second),
+			Disabled: id == "bo", ActiveDays: min(views+edits+manages, 30), FirstAt: from, LastAt: daysBefore(until, 1).Add(-time.Second),
 		}
 	}
 	f := audit.Facts{

@@ -326,6 +326,12 @@ func missingBuckets(q DataQuality, b audit.Buckets) [][2]int {
 	return missing
 }
 
+// activitySum says how much was done in a room.
+func activitySum(rows []ActivityRow) string {
+	sum := sumUp(rows)
+	return fmt.Sprintf("%s of %s: view %d, edit %d, manage %d", count(int(sum.Events), "event"), people(len(rows)), sum.Views, sum.Edits, sum.Manages)
+}
+
 func writeActivityHTML(w io.Writer, r *ActivityReport, _ Options) error {
 	data := pageData{States: []pageState{}, Rooms: []pageRoom{}}
 	for _, c := range activityColumns {
@@ -343,7 +349,7 @@ func writeActivityHTML(w io.Writer, r *ActivityReport, _ Options) error {
 	persons := newPagePeople()
 	zone := r.query.Window.Zone
 	for rows := range byRoom(r.Rows) {
-		room := pageRoom{ID: plain(rows[0].RoomID), Title: roomTitle(rows[0].RoomID, rows[0].Title), Sum: people(len(rows))}
+		room := pageRoom{ID: plain(rows[0].RoomID), Title: roomTitle(rows[0].RoomID, rows[0].Title), Sum: activitySum(rows)}
 		for _, a := range rows {
 			room.Rows = append(room.Rows, []any{
 				persons.number(a.AccountID, a.DisplayName, ""), memberText(a), a.Events, a.Views, a.Edits, a.Manages, a.ActiveDays,

@@ -156,6 +156,7 @@ func writeActivityMarkdown(w io.Writer, r *ActivityReport, _ Options) error {
 		for _, row := range rows {
 			m.cells(activityCells(row, toTheMinute, r.query.Window.Zone))
 		}
+		m.cells(totalCells(rows, toTheMinute, r.query.Window.Zone))
 		m.printf("\n")
 	}
 	return m.quality(r.DataQuality, r.query.Window)

@@ -166,6 +166,7 @@ type ActivityRow struct {
 	ActiveDays    int64  `json:"active_days"` // UTC days
 	FirstActiveAt Time   `json:"first_active_at"`
 	LastActiveAt  Time   `json:"last_active_at"`
+	Disabled      bool   `json:"disabled"` // or deleted: the account is on no report of inactive members
 }
 
 func newActivityRow(a audit.ActivityFacts) ActivityRow {
@@ -173,7 +174,22 @@ func newActivityRow(a audit.ActivityFacts) ActivityRow {
 		RoomID: a.RoomID, Title: a.Title, AccountID: a.AccountID, DisplayName: a.Name, Member: a.Member,
 		Events: a.Views + a.Edits + a.Manages, Views: a.Views, Edits: a.Edits, Manages: a.Manages,
 		ActiveDays: a.ActiveDays, FirstActiveAt: Time{a.FirstAt}, LastActiveAt: Time{a.LastAt},
+		Disabled: a.Disabled,
 	}
+}
+
+// sumUp adds up the rows of a room. Nobody is it, and days cannot be added.
+func sumUp(rows []ActivityRow) ActivityRow {
+	sum := ActivityRow{FirstActiveAt: rows[0].FirstActiveAt, LastActiveAt: rows[0].LastActiveAt}
+	for _, row := range rows {
+		sum.Events += row.Events
+		sum.Views += row.Views
+		sum.Edits += row.Edits
+		sum.Manages += row.Manages
+		sum.FirstActiveAt.Time = audit.Earlier(sum.FirstActiveAt.Time, row.FirstActiveAt.Time)
+		sum.LastActiveAt.Time = audit.Later(sum.LastActiveAt.Time, row.LastActiveAt.Time)
+	}
+	return sum
 }
 
 // DataQuality says what a report rests on: the whole portal, over the window.

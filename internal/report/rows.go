@@ -39,14 +39,14 @@ func (m inactiveRow) record() []string {
 
 var activityHeader = []string{
 	"room_id", "title", "account_id", "display_name", "member", "events", "views", "edits", "manages",
-	"active_days", "first_active_at", "last_active_at",
+	"active_days", "first_active_at", "last_active_at", "disabled",
 }
 
 func (a ActivityRow) record() []string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	return []string{
 		a.RoomID, a.Title, a.AccountID, a.DisplayName, strconv.FormatBool(a.Member), number(a.Events), number(a.Views), number(a.Edits),
-		number(a.Manages), number(a.ActiveDays), stamp(a.FirstActiveAt), stamp(a.LastActiveAt),
+		number(a.Manages), number(a.ActiveDays), stamp(a.FirstActiveAt), stamp(a.LastActiveAt), strconv.FormatBool(a.Disabled),
 	}
 }
 

@@ -36,6 +36,7 @@ func writeActivityTable(out io.Writer, r *ActivityReport, o Options) error {
 			for _, row := range rows {
 				pieces[i] = append(pieces[i], activityCells(row, layout, p.zone))
 			}
+			pieces[i] = append(pieces[i], totalCells(rows, layout, p.zone))
 		}
 		return pieces
 	})
@@ -97,12 +98,28 @@ func byRoom(rows []ActivityRow) iter.Seq[[]ActivityRow] {
 }
 
 func memberText(row ActivityRow) string {
+	text := "no"
 	if row.Member {
-		return "yes"
+		text = "yes"
 	}
-	return "no"
+	if row.Disabled {
+		text += ", disabled"
+	}
+	return text
 }
 
+// totalCells is the line below the rows of a room.
+func totalCells(rows []ActivityRow, layout string, zone *time.Location) []cell {
+	sum := sumUp(rows)
+	cells := activityCells(sum, layout, zone)
+	cells[0].text, cells[1].text, cells[6].text = "Total", "", ""
+	for i := range cells {
+		cells[i].style = bold
+	}
+	return cells
+}
+
+// activityCells has a cell for each of activityColumns.
 func activityCells(row ActivityRow, layout string, zone *time.Location) []cell {
 	number := func(n int64) cell { return cell{text: strconv.FormatInt(n, 10)} }
 	return []cell{

@@ -638,7 +638,11 @@ func checkActivityReport(ctx context.Context, t *rapid.T, p play, reader *store.
 		members := p.members(r, q.Window.To)
 		for _, i := range slices.SortedFunc(slices.Values([]int{0, 1, 2, 3, 4}), func(a, b int) int { return cmp.Compare(p.people[a].id, p.people[b].id) }) {
 			_, member := members[i]
-			row := report.ActivityRow{RoomID: room.id, Title: room.title, AccountID: p.people[i].id, DisplayName: p.people[i].id, Member: member}
+			person := p.people[i]
+			row := report.ActivityRow{
+				RoomID: room.id, Title: room.title, AccountID: person.id, DisplayName: person.id, Member: member,
+				Disabled: person.status == audit.AccountDisabled || person.status == audit.AccountDeleted,
+			}
 			days := make(map[string]bool)
 			for _, a := range p.acts {
 				if a.person != i || a.room != room.id || a.source == attribution.SourceUnresolved || a.class < 1 || !inside(a.at, q.Window) {
