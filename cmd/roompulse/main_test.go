@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,8 +82,14 @@ func (b *backfill) start(t *testing.T, args ...string) {
 // spawn starts a sync.
 func (b *backfill) spawn(t *testing.T, args ...string) {
 	t.Helper()
+	b.run(t, append([]string{"sync"}, args...)...)
+}
+
+// run starts roompulse.
+func (b *backfill) run(t *testing.T, args ...string) {
+	t.Helper()
 	b.stderr, b.exited = new(strings.Builder), make(chan struct{})
-	b.cmd = exec.CommandContext(t.Context(), "roompulse", append([]string{"sync"}, args...)...)
+	b.cmd = exec.CommandContext(t.Context(), "roompulse", args...)
 	b.cmd.Env, b.cmd.Stderr = b.env, b.stderr
 	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -106,7 +113,7 @@ func (b *backfill) await(t *testing.T, query string) {
 		}
 		select {
 		case <-b.exited:
-			t.Fatalf("the sync has ended: %s", b.stderr)
+			t.Fatalf("it has ended: %s", b.stderr)
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -201,7 +208,7 @@ func TestDemoStays(t *testing.T) {
 	folder, err := os.MkdirTemp("", "roompulse-test-") //nolint:usetesting // see above
 	if err == nil {
 		t.Cleanup(func() { _ = os.RemoveAll(folder) })
-		err = os.Chmod(folder, 0o755) //nolint:gosec // see above
+		err = os.Chmod(folder, 0o755)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -243,6 +250,42 @@ func TestDemoStays(t *testing.T) {
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 		t.Errorf("it leaves %v, %v", left, err)
+	}
+}
+
+// TestInterruptedExport: a file of an export that is told to stop is as it was before.
+func TestInterruptedExport(t *testing.T) {
+	t.Parallel()
+	b := newBackfill(t)
+	sync := exec.CommandContext(t.Context(), "roompulse", "sync")
+	sync.Env = b.env
+	if out, err := sync.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	folder := t.TempDir()
+	file := filepath.Join(folder, "events.parquet")
+	if err := os.WriteFile(file, []byte("before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// It reads the rooms, and waits for the events.
+	tx, err := b.conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE audit_event"); err != nil {
+		t.Fatal(err)
+	}
+	b.run(t, "export", "--output", file, "--last", "100d")
+	b.await(t, "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'audit_event'::regclass AND NOT granted")
+	if code := b.end(t, os.Interrupt); code != 1 || !strings.Contains(b.stderr.String(), "interrupted") {
+		t.Errorf("exit code %d: %s", code, b.stderr)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(folder)
+	if content, readErr := os.ReadFile(file); err != nil || readErr != nil || len(left) != 1 || string(content) != "before" {
+		t.Errorf("the folder has %v, the file %q", left, content)
 	}
 }
 

@@ -3,6 +3,7 @@ package audit
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Plain makes text that others chose, such as a name or a title, safe in a line
@@ -18,6 +19,18 @@ func Plain(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
+}
+
+// Inert puts an apostrophe before text that a spreadsheet would take for a
+// formula, and before text that has one: who finds an apostrophe first and
+// drops it has the text. It is for all CSV that roompulse writes.
+func Inert(s string) string {
+	first, _ := utf8.DecodeRuneInString(s)
+	// Of =, +, - and @, the full-width forms too, which some take for the same.
+	if s != "" && strings.ContainsRune("'=+-@\t\r\n＝＋－＠", first) {
+		return "'" + s
+	}
+	return s
 }
 
 // isUnseen reports whether r is an invisible format character, such as those

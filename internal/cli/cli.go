@@ -118,7 +118,7 @@ func (a *app) command() *cli.App {
 		ErrWriter:            a.stderr,
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
-			a.syncCommand(), a.reportCommand(), a.explainCommand(), a.excludeCommand(), a.remindCommand(), a.statusCommand(), a.doctorCommand(),
+			a.syncCommand(), a.reportCommand(), a.explainCommand(), a.excludeCommand(), a.remindCommand(), a.exportCommand(), a.statusCommand(), a.doctorCommand(),
 			a.verifyCommand(), a.gapCommand(), a.portalCommand(), a.migrateCommand(), a.dbCommand(), a.demoCommand(), a.helpCommand(),
 		},
 		Flags:                 []cli.Flag{cli.HelpFlag}, // cli adds it only along with a help command of its own

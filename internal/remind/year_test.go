@@ -217,7 +217,8 @@ func (y *year) expect() {
 		email := fmt.Sprintf("p%d@acme.example", manager+1)
 		if inactive > 0 && due(y.digested[email]) {
 			mails = append(mails, expected{
-				email, fmt.Sprintf(" digest of %d rooms #%d", inactive, len(y.digested[email])+1), y.failed[email], []any{email},
+				email, fmt.Sprintf(" digest of %d rooms #%d", inactive, len(y.digested[email])+1), y.failed[email],
+				[]any{email},
 				func() { y.digested[email] = append(y.digested[email], at) },
 			})
 		}

@@ -38,6 +38,13 @@ func (r *ActivityReport) Notices() []string {
 	return dataNotices(r.DataQuality, r.coverage, r.query.Window, r.query.Now, r.query.MaxLag)
 }
 
+// CoverageNotices are the notices about the data of a window for what is no
+// report, and whether the window is complete.
+func CoverageNotices(c audit.Coverage, w audit.Window, now time.Time, maxLag time.Duration) (notices []string, complete bool) {
+	q := newDataQuality(audit.Facts{Coverage: c}, nil, w, now)
+	return dataNotices(q, c, w, now, maxLag), !q.Incomplete()
+}
+
 func dataNotices(q DataQuality, c audit.Coverage, w audit.Window, now time.Time, maxLag time.Duration) []string {
 	var notices []string
 	if until := q.CompleteUntil.Time; !until.IsZero() && now.Sub(until) > maxLag {

@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"io"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"roompulse/internal/audit"
 )
 
 // Formats of one row for each member, or for each person in a room. They have
@@ -128,7 +128,7 @@ func newCSV(w io.Writer) *csvWriter {
 // ends within cells too.
 func (c *csvWriter) write(record []string) error {
 	for i, text := range record {
-		record[i] = inert(text)
+		record[i] = audit.Inert(text)
 	}
 	c.line.Reset()
 	if err := c.csv.Write(record); err != nil {
@@ -139,16 +139,4 @@ func (c *csvWriter) write(record []string) error {
 	c.line.WriteString("\r\n")
 	_, err := c.out.Write(c.line.Bytes())
 	return err
-}
-
-// inert puts an apostrophe before text that a spreadsheet would take for a
-// formula, and before text that has one: who finds an apostrophe first and
-// drops it has the text.
-func inert(s string) string {
-	first, _ := utf8.DecodeRuneInString(s)
-	// Of =, +, - and @, the full-width forms too, which some take for the same.
-	if s != "" && strings.ContainsRune("'=+-@\t\r\n＝＋－＠", first) {
-		return "'" + s
-	}
-	return s
 }
