@@ -19,7 +19,15 @@ CREATE TABLE audit_event (
     actor_name   text,
     extra        jsonb,
     PRIMARY KEY (portal_id, event_id)
-) WITH (fillfactor = 95);
+) WITH (
+    fillfactor = 95,
+    -- By default a fifth of the table has to be new before it is vacuumed, and a tenth before it is analyzed: months,
+    -- when it is large. Rows are frozen on the first visit, since they hardly change any more: otherwise all of them wait
+    -- for one vacuum that reads and writes the whole table. See docs/operations.md.
+    autovacuum_vacuum_insert_scale_factor = 0.02,
+    autovacuum_analyze_scale_factor = 0.02,
+    autovacuum_freeze_min_age = 0
+);
 
 -- A re-attribution changes room_key, room_source and class, and nearly every
 -- event lives to see one. No index has these columns, not even in its predicate, and
