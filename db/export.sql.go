@@ -10,36 +10,36 @@ import (
 	"time"
 )
 
-const listEventsOfDays = `-- name: ListEventsOfDays :many
-SELECT d.day, sum(d.events)::bigint AS events
-FROM event_day AS d
-WHERE d.portal_id = $1 AND d.day >= $2::date AND d.day <= $3::date
-GROUP BY d.day
-ORDER BY d.day
+const listEventsOfHours = `-- name: ListEventsOfHours :many
+SELECT h.hour, sum(h.events)::bigint AS events
+FROM event_hour AS h
+WHERE h.portal_id = $1 AND h.hour >= date_bin('1 hour', $2::timestamptz, 'epoch') AND h.hour < $3::timestamptz
+GROUP BY h.hour
+ORDER BY h.hour
 `
 
-type ListEventsOfDaysParams struct {
+type ListEventsOfHoursParams struct {
 	PortalID int32
-	FirstDay time.Time
-	LastDay  time.Time
+	Since    time.Time
+	Until    time.Time
 }
 
-type ListEventsOfDaysRow struct {
-	Day    time.Time
+type ListEventsOfHoursRow struct {
+	Hour   time.Time
 	Events int64
 }
 
-// How many events there are on each UTC day that has some.
-func (q *Queries) ListEventsOfDays(ctx context.Context, arg ListEventsOfDaysParams) ([]ListEventsOfDaysRow, error) {
-	rows, err := q.db.Query(ctx, listEventsOfDays, arg.PortalID, arg.FirstDay, arg.LastDay)
+// How many events there are in each hour that has some and overlaps [since, until).
+func (q *Queries) ListEventsOfHours(ctx context.Context, arg ListEventsOfHoursParams) ([]ListEventsOfHoursRow, error) {
+	rows, err := q.db.Query(ctx, listEventsOfHours, arg.PortalID, arg.Since, arg.Until)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListEventsOfDaysRow{}
+	items := []ListEventsOfHoursRow{}
 	for rows.Next() {
-		var i ListEventsOfDaysRow
-		if err := rows.Scan(&i.Day, &i.Events); err != nil {
+		var i ListEventsOfHoursRow
+		if err := rows.Scan(&i.Hour, &i.Events); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -364,31 +364,6 @@ func (q *Queries) GetLastList(ctx context.Context, arg GetLastListParams) (GetLa
 	return i, err
 }
 
-const listClosedAccounts = `-- name: ListClosedAccounts :many
-SELECT account_id FROM account WHERE portal_id = $1 AND status IN (2, 3)
-`
-
-// Accounts that are disabled or deleted.
-func (q *Queries) ListClosedAccounts(ctx context.Context, portalID int32) ([]string, error) {
-	rows, err := q.db.Query(ctx, listClosedAccounts, portalID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var account_id string
-		if err := rows.Scan(&account_id); err != nil {
-			return nil, err
-		}
-		items = append(items, account_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listGroupsToAsk = `-- name: ListGroupsToAsk :many
 SELECT group_id
 FROM people_group

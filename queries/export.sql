@@ -7,10 +7,10 @@ FROM pg_catalog.pg_attribute AS a
 WHERE a.attrelid = to_regclass(@view_name::text) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum;
 
--- name: ListEventsOfDays :many
--- How many events there are on each UTC day that has some.
-SELECT d.day, sum(d.events)::bigint AS events
-FROM event_day AS d
-WHERE d.portal_id = @portal_id AND d.day >= @first_day::date AND d.day <= @last_day::date
-GROUP BY d.day
-ORDER BY d.day;
+-- name: ListEventsOfHours :many
+-- How many events there are in each hour that has some and overlaps [since, until).
+SELECT h.hour, sum(h.events)::bigint AS events
+FROM event_hour AS h
+WHERE h.portal_id = @portal_id AND h.hour >= date_bin('1 hour', @since::timestamptz, 'epoch') AND h.hour < @until::timestamptz
+GROUP BY h.hour
+ORDER BY h.hour;

@@ -26,10 +26,6 @@ UPDATE account
 SET status = 3
 WHERE portal_id = @portal_id AND listed_at < @listed_at::timestamptz AND status <> 3;
 
--- name: ListClosedAccounts :many
--- Accounts that are disabled or deleted.
-SELECT account_id FROM account WHERE portal_id = @portal_id AND status IN (2, 3);
-
 -- name: AddGroups :many
 WITH wanted AS (
     SELECT unnest(@group_ids::text[]) AS group_id

@@ -33,6 +33,9 @@ const (
 	AccountPending  AccountStatus = 4 // the invitation is not accepted yet
 )
 
+// IsClosed reports whether nobody can use the account any more.
+func (s AccountStatus) IsClosed() bool { return s == AccountDisabled || s == AccountDeleted }
+
 // Account is a person as the portal lists them.
 type Account struct {
 	ID         string

@@ -104,6 +104,8 @@ func (w *warehouse) selected(t testing.TB, view string, window audit.Window) []s
 		where = "started_at >= $2 AND started_at < $3"
 	case strings.HasSuffix(view, "_daily"):
 		where = "(day + 1)::timestamptz > $2::timestamptz AND day::timestamptz < $3::timestamptz"
+	case strings.HasSuffix(view, "_hourly"):
+		where = "hour + INTERVAL '1 hour' > $2 AND hour < $3"
 	case store.HasWindow(view):
 		t.Fatalf("what is the window of %s?", view)
 	}

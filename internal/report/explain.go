@@ -124,7 +124,7 @@ func (e *ExplainReport) judge(judge judge) {
 	}
 	var only []string // with which flags a report lists them
 	switch excluded := e.excluded(); {
-	case facts.Status == audit.AccountDisabled, facts.Status == audit.AccountDeleted:
+	case facts.Status.IsClosed():
 		e.listed = "reports list no disabled or deleted accounts"
 		return
 	case excluded != "":

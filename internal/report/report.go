@@ -251,7 +251,7 @@ func unknownRoom(id string) error {
 // judges reports whether the query wants a verdict on the member.
 func (q InactiveQuery) judges(m audit.MemberFacts) bool {
 	switch {
-	case !audit.IsPerson(m.AccountID), m.Status == audit.AccountDisabled, m.Status == audit.AccountDeleted:
+	case !audit.IsPerson(m.AccountID), m.Status.IsClosed():
 		return false
 	case m.Owner && !q.Owners, m.Guest && q.Guests == GuestsExclude, !m.Guest && q.Guests == GuestsOnly:
 		return false

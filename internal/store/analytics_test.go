@@ -37,10 +37,14 @@ func checkActivityFunction(ctx context.Context, t *rapid.T, conn *pgx.Conn, read
 	}
 	got := rowsOf(ctx, t, conn, func(row pgx.CollectableRow) (r report.ActivityRow, err error) {
 		err = row.Scan(&r.RoomID, &r.Title, &r.AccountID, &r.DisplayName, &r.Member, &r.Events, &r.Views, &r.Edits, &r.Manages,
-			&r.ActiveDays, &r.FirstActiveAt.Time, &r.LastActiveAt.Time)
+			&r.ActiveDays, &r.FirstActiveAt.Time, &r.LastActiveAt.Time, &r.Disabled)
 		r.FirstActiveAt.Time, r.LastActiveAt.Time = r.FirstActiveAt.UTC(), r.LastActiveAt.UTC()
 		return r, err
-	}, `SELECT * FROM analytics.activity($1, $2, $3) ORDER BY room_id COLLATE "C", account_id COLLATE "C"`, reader.Portal().Host, w.From, w.To)
+	}, `
+		SELECT f.*, a.status IN ('disabled', 'deleted')
+		FROM analytics.activity($1, $2, $3) AS f
+		INNER JOIN analytics.accounts AS a ON a.portal = $1 AND a.account_id = f.account_id
+		ORDER BY f.room_id COLLATE "C", f.account_id COLLATE "C"`, reader.Portal().Host, w.From, w.To)
 	if !slices.Equal(got, want.Rows) {
 		t.Fatalf("activity of [%s, %s)\n got %+v\nwant %+v", w.From, w.To, got, want.Rows)
 	}

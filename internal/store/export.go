@@ -19,10 +19,10 @@ import (
 // are, the catalogue says.
 type exportView struct {
 	name string
-	// at is the column that lies in the window: a time, or a UTC day if byDay. Empty: the
-	// view says how things are, and has no window.
-	at    string
-	byDay bool
+	// at is the column that lies in the window: a time, a UTC day if byDay, or the start of an hour
+	// if byHour. Empty: the view says how things are, and has no window.
+	at            string
+	byDay, byHour bool
 	// order makes the same rows come in the same order each time.
 	order string
 	// everywhere: its rows are of no portal.
@@ -31,8 +31,9 @@ type exportView struct {
 
 var exportViews = []exportView{
 	{name: "events", at: "occurred_at", order: `occurred_at, event_id`},
-	{name: "events_daily", at: "day", byDay: true, order: `day, room_source COLLATE "C", class COLLATE "C"`},
+	{name: "events_hourly", at: "hour", byHour: true, order: `hour, room_source COLLATE "C", class COLLATE "C"`},
 	{name: "activity_daily", at: "day", byDay: true, order: `day, room_id COLLATE "C", account_id COLLATE "C"`},
+	{name: "last_activity", order: `room_id COLLATE "C", account_id COLLATE "C"`},
 	{name: "rooms", order: `room_id COLLATE "C"`},
 	{name: "accounts", order: `account_id COLLATE "C"`},
 	{name: "members", order: `room_id COLLATE "C", account_id COLLATE "C", group_id COLLATE "C" NULLS FIRST, valid_from NULLS FIRST`},
@@ -60,7 +61,7 @@ func HasWindow(view string) bool {
 // Export reads the rows of a view for analysts, those of a window if the view has
 // one, from one state of the warehouse. head is called once, then row for each row
 // with the values of [audit.ExportHead.Columns]; row must not keep the slice. Rows of a
-// day come if any of that UTC day is in the window.
+// day or hour come if any of it is in the window.
 func (r *Reader) Export(ctx context.Context, view string, w audit.Window, head func(audit.ExportHead) error, row func([]any) error) error {
 	i := slices.IndexFunc(exportViews, func(v exportView) bool { return v.name == view })
 	if i < 0 {
@@ -105,6 +106,8 @@ func (e *export) run(ctx context.Context, w audit.Window, head func(audit.Export
 		return e.query(ctx, " AND day >= @from_day AND day <= @to_day", pgx.NamedArgs{"from_day": w.From.UTC(), "to_day": lastDay(w)})
 	case e.name == "events":
 		return e.events(ctx, w)
+	case e.byHour:
+		w.From = w.From.UTC().Truncate(time.Hour)
 	}
 	return e.query(ctx, fmt.Sprintf(" AND %[1]s >= @since AND %[1]s < @until", e.at), pgx.NamedArgs{"since": w.From, "until": w.To})
 }
@@ -115,11 +118,11 @@ func lastDay(w audit.Window) time.Time { return w.To.Add(-time.Microsecond).UTC(
 // events reads events span by span: sorted all at once they would have to go
 // through a file on the server, and the first would come after the last was read.
 func (e *export) events(ctx context.Context, w audit.Window) error {
-	days, err := e.q.ListEventsOfDays(ctx, db.ListEventsOfDaysParams{PortalID: e.portal.ID, FirstDay: w.From.UTC(), LastDay: lastDay(w)})
+	hours, err := e.q.ListEventsOfHours(ctx, db.ListEventsOfHoursParams{PortalID: e.portal.ID, Since: w.From, Until: w.To})
 	if err != nil {
-		return fmt.Errorf("count events by day: %w", err)
+		return fmt.Errorf("count events by hour: %w", err)
 	}
-	for span := range spansOf(w, days) {
+	for span := range spansOf(w, hours) {
 		err := e.query(ctx, ` AND occurred_at >= @since AND occurred_at < @until
 			AND occurred_hour >= date_bin('1 hour', @since::timestamptz, 'epoch') AND occurred_hour < @until::timestamptz`,
 			pgx.NamedArgs{"since": span.From, "until": span.To})
@@ -131,20 +134,20 @@ func (e *export) events(ctx context.Context, w audit.Window) error {
 }
 
 // spansOf cuts a window into spans of a number of events that is sorted in
-// memory, or of one day if that has more. All of the window is in one of them, also days
+// memory, or of one hour if that has more. All of the window is in one of them, also hours
 // that have no events.
-func spansOf(w audit.Window, days []db.ListEventsOfDaysRow) func(yield func(audit.Span) bool) {
+func spansOf(w audit.Window, hours []db.ListEventsOfHoursRow) func(yield func(audit.Span) bool) {
 	const most = 50_000
 	return func(yield func(audit.Span) bool) {
 		from, events := w.From, int64(0)
-		for _, d := range days {
-			if events > 0 && events+d.Events > most && d.Day.After(from) {
-				if !yield(audit.Span{From: from, To: d.Day}) {
+		for _, h := range hours {
+			if events > 0 && events+h.Events > most && h.Hour.After(from) {
+				if !yield(audit.Span{From: from, To: h.Hour}) {
 					return
 				}
-				from, events = d.Day, 0
+				from, events = h.Hour, 0
 			}
-			events += d.Events
+			events += h.Events
 		}
 		yield(audit.Span{From: from, To: w.To})
 	}

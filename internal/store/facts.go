@@ -362,18 +362,10 @@ func activityFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window,
 	if err != nil {
 		return nil, fmt.Errorf("read activity: %w", err)
 	}
-	closed, err := q.ListClosedAccounts(ctx, p.ID)
-	if err != nil {
-		return nil, fmt.Errorf("read which accounts are disabled: %w", err)
-	}
-	disabled := make(map[string]bool, len(closed))
-	for _, id := range closed {
-		disabled[id] = true
-	}
 	facts := make([]audit.ActivityFacts, len(rows))
 	for i, r := range rows {
 		facts[i] = audit.ActivityFacts{
-			RoomID: r.RoomID, Title: r.Title, AccountID: r.AccountID, Name: r.Name, Member: r.IsMember, Disabled: disabled[r.AccountID],
+			RoomID: r.RoomID, Title: r.Title, AccountID: r.AccountID, Name: r.Name, Member: r.IsMember, Disabled: audit.AccountStatus(r.Status).IsClosed(),
 			Views: r.Views, Edits: r.Edits, Manages: r.Manages, ActiveDays: r.ActiveDays,
 			FirstAt: r.FirstAt.UTC(), LastAt: r.LastAt.UTC(),
 		}
