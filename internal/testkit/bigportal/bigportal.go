@@ -77,12 +77,13 @@ WITH added AS (
 	INSERT INTO portal (portal_id, host, owner_account_id, floor_at, created_at)
 	VALUES (1, $1, 'owner', $2::timestamptz, $2::timestamptz)
 )
-INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
-SELECT 1, w.begins, w.ends, 0, w.begins, w.ends, w.ends, 1
+INSERT INTO sync_window (portal_id, window_from, oldest_at, window_to, read_at, checked_at, rows, run_id)
+SELECT 1, w.begins, w.begins AS oldest_at, w.ends, w.until, w.until AS checked_at, 0, 1
 FROM (
 	SELECT
 		$2::timestamptz + i * $3::integer * INTERVAL '1 day' / $4::integer AS begins,
-		$2::timestamptz + (i + 1) * $3::integer * INTERVAL '1 day' / $4::integer AS ends
+		$2::timestamptz + (i + 1) * $3::integer * INTERVAL '1 day' / $4::integer AS ends,
+		$2::timestamptz + $3::integer * INTERVAL '1 day' AS until
 	FROM generate_series(0, $4::integer - 1) AS i
 ) AS w`
 
