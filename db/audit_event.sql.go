@@ -157,7 +157,7 @@ CROSS JOIN LATERAL (
     WHERE o.portal_id = $2 AND o.event_id = w.event_id
     OFFSET 0
 ) AS e
-INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
+INNER JOIN kind AS k ON k.portal_id = $2 AND k.kind_key = e.kind_key
 `
 
 type ListEventsByIDParams struct {

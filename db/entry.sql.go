@@ -374,8 +374,8 @@ CROSS JOIN LATERAL (
     WHERE a.portal_id = $3 AND a.event_id = o.event_id
     OFFSET 0
 ) AS e
-INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
-INNER JOIN context AS c ON c.portal_id = e.portal_id AND c.context_key = e.context_key
+INNER JOIN kind AS k ON k.portal_id = $3 AND k.kind_key = e.kind_key
+INNER JOIN context AS c ON c.portal_id = $3 AND c.context_key = e.context_key
 WHERE e.room_source IN (4, 5, 7) AND c.title IS NOT NULL
 ORDER BY e.event_id
 `

@@ -391,21 +391,21 @@ FROM (
     WHERE g.closed_at IS NULL
     UNION ALL
     SELECT
-        f.portal_id, 'not_fetched',
+        w.portal_id, 'not_fetched',
         unnest(tstzmultirange(tstzrange(f.floor_at, w.complete_until)) - w.complete - coalesce(g.gaps, '{}')),
         NULL, NULL, NULL, NULL, NULL
-    FROM portal AS f
-    INNER JOIN (
+    FROM (
         SELECT c.portal_id, max(c.window_to) AS complete_until, range_agg(tstzrange(c.window_from, c.window_to)) AS complete
         FROM sync_window AS c
         GROUP BY c.portal_id
-    ) AS w ON w.portal_id = f.portal_id
+    ) AS w
+    INNER JOIN portal AS f ON f.portal_id = w.portal_id
     LEFT JOIN (
         SELECT o.portal_id, range_agg(tstzrange(o.gap_from, o.gap_to)) AS gaps
         FROM sync_gap AS o
         WHERE o.closed_at IS NULL
         GROUP BY o.portal_id
-    ) AS g ON g.portal_id = f.portal_id
+    ) AS g ON g.portal_id = w.portal_id
     WHERE f.floor_at < w.complete_until
 ) AS s
 LEFT JOIN portal AS p ON p.portal_id = s.portal_id;

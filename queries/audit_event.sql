@@ -79,7 +79,7 @@ CROSS JOIN LATERAL (
     WHERE o.portal_id = @portal_id AND o.event_id = w.event_id
     OFFSET 0
 ) AS e
-INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key;
+INNER JOIN kind AS k ON k.portal_id = @portal_id AND k.kind_key = e.kind_key;
 
 -- name: ListRangesHeld :many
 -- The ranges of ids, both ends included, that have an event which is here, by their first ids.

@@ -223,17 +223,30 @@ func TestDemoStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	var env, said []string
+	var analyst string
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		said = append(said, lines.Text())
 		if setting, ok := strings.CutPrefix(lines.Text(), "    export "); ok {
 			env = append(env, strings.ReplaceAll(setting, "'", ""))
 		}
-		if strings.HasSuffix(lines.Text(), "db psql") { // the last line
+		if rest, ok := strings.CutPrefix(lines.Text(), "    psql '"); ok { // the last line
+			analyst, _, _ = strings.Cut(rest, "'")
 			break
 		}
 	}
-	if len(env) != 3 {
+	if len(env) != 3 || analyst == "" {
 		t.Fatalf("the demo says %q", said)
+	}
+	conn, err := pgx.Connect(t.Context(), analyst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var portals int
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM portals").Scan(&portals); err != nil || portals != 1 {
+		t.Errorf("analysts of the demo see %d portals: %v", portals, err)
+	}
+	if err := conn.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 	for _, args := range [][]string{{"status"}, {"report", "activity", "--last", "7d"}, {"remind", "--last", "30d"}, {"sync"}} {
 		cmd := exec.CommandContext(t.Context(), "roompulse", args...)

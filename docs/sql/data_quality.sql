@@ -1,7 +1,7 @@
 -- How far can I trust what the other questions answer?
 --
 -- Answer   One row: since when and until when all events are held; how many there are in the
---          window, how many of them count but have no certain room, and of how many the room is inferreh.
+--          window, how many of them count but have no certain room, and of how many the room is inferred.
 -- Caveats  Outside [complete_from, complete_until) nothing can be said of anybody's silence.
 
 \set portal 'https://acme.onlyoffice.com'

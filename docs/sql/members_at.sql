@@ -3,7 +3,7 @@
 -- Answer   One row per person: the right (their own before those of groups, then the highest), the group that
 --          gave it (null: it was their own), and since when they had been a member (null: nobody knows).
 -- Caveats  Before rooms.members_known_from, members are worked out from the room's log: people deleted since
---          are missing.
+--          are missing. The right then is that of the first list: logs tell who came and went, not with which right.
 
 \set portal 'https://acme.onlyoffice.com'
 \set room '463996'

@@ -58,6 +58,19 @@ func TestAnalystReads(t *testing.T) {
 	}
 }
 
+// TestAnalystRunsRoompulse: whose views are all there is to see is told so, not to migrate.
+func TestAnalystRunsRoompulse(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	_ = asAnalyst(t, url)
+	st, err := store.Open(t.Context(), pgtest.As(t, url, store.AnalystRole))
+	must(t, err)
+	defer st.Close()
+	if err := st.CheckSchema(t.Context()); err == nil || !strings.Contains(err.Error(), "may not read roompulse's tables") {
+		t.Errorf("an analyst is told: %v", err)
+	}
+}
+
 // TestAnalystMayNot: what is tried as an analyst who has switched off all that may be switched off.
 func TestAnalystMayNot(t *testing.T) {
 	t.Parallel()

@@ -65,7 +65,7 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 	defer closePortal()
 
 	a.step("A PostgreSQL server of its own")
-	url, stop, err := a.startDemoServer(ctx, log)
+	server, stop, err := a.startDemoServer(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 		}
 		err = errors.Join(err, stopErr)
 	}()
-	st, err := store.Open(ctx, url)
+	st, err := store.Open(ctx, server.URL())
 	if err != nil {
 		return err
 	}
@@ -105,14 +105,18 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 		a.step("That was all; --stay leaves time for other commands. The README says how to point roompulse at your own portal")
 		return nil
 	}
-	a.step("The portal and the server stay until Ctrl-C. In another terminal:\n\n" + tryOut(client.BaseURL(), url))
+	if err := st.SetUpRoles(ctx, true); err != nil {
+		return err
+	}
+	a.step("The portal and the server stay until Ctrl-C. In another terminal:\n\n" +
+		tryOut(client.BaseURL(), server.URL(), server.URLFor(store.AnalystRole)))
 	<-ctx.Done()
 	return nil
 }
 
 // tryOut is what to type to use the demo. Its key and its database hold nothing
 // that is secret.
-func tryOut(portal, database string) string {
+func tryOut(portal, database, analyst string) string {
 	return fmt.Sprintf(`    export DOCSPACE_API_HOST=%s
     export DOCSPACE_API_KEY=%s
     export DATABASE_URL='%s'
@@ -122,7 +126,7 @@ func tryOut(portal, database string) string {
     roompulse remind --last 30d
     roompulse status
     roompulse sync
-    roompulse db psql`, portal, demoportal.DefaultKey, database)
+    psql '%s' -c 'SELECT * FROM portals'`, portal, demoportal.DefaultKey, database, analyst)
 }
 
 // step says what comes next.
@@ -171,20 +175,20 @@ func startPortal(ctx context.Context, events int, seed uint64, now time.Time) (h
 }
 
 // startDemoServer starts a server in a temporary folder; stop removes both.
-func (a *app) startDemoServer(ctx context.Context, log *slog.Logger) (url string, stop func() error, err error) {
+func (a *app) startDemoServer(ctx context.Context, log *slog.Logger) (server *localpg.Server, stop func() error, err error) {
 	dir, err := os.MkdirTemp("", "roompulse-demo-")
 	if err != nil {
-		return "", nil, fmt.Errorf("make a folder for the demo: %w", err)
+		return nil, nil, fmt.Errorf("make a folder for the demo: %w", err)
 	}
 	remove := func() error { return os.RemoveAll(dir) }
 	if os.Geteuid() == 0 { // the server runs as another user, who must get in
 		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // an empty folder with a name of its own
-			return "", nil, errors.Join(err, remove())
+			return nil, nil, errors.Join(err, remove())
 		}
 	}
-	server, err := localpg.New(localpg.Config{Dir: filepath.Join(dir, "postgres"), Logger: log, Settings: map[string]string{"fsync": "off"}})
+	server, err = localpg.New(localpg.Config{Dir: filepath.Join(dir, "postgres"), Logger: log, Settings: map[string]string{"fsync": "off"}})
 	if err != nil {
-		return "", nil, errors.Join(err, remove())
+		return nil, nil, errors.Join(err, remove())
 	}
 	stop = func() error {
 		// Ctrl-C must not leave the server behind.
@@ -196,7 +200,7 @@ func (a *app) startDemoServer(ctx context.Context, log *slog.Logger) (url string
 		return remove()
 	}
 	if err := server.Start(ctx); err != nil {
-		return "", nil, errors.Join(err, stop())
+		return nil, nil, errors.Join(err, stop())
 	}
-	return server.URL(), stop, nil
+	return server, stop, nil
 }

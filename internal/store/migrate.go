@@ -169,13 +169,30 @@ func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("look for the table of migrations: %w", err)
 	}
 	if !exists {
-		return 0, nil
+		return 0, s.checkTablesReadable(ctx)
 	}
 	var version sql.NullInt64
 	if err := s.pool.QueryRow(ctx, "SELECT max(version_id) FROM "+goose.DefaultTablename+" WHERE is_applied").Scan(&version); err != nil {
 		return 0, fmt.Errorf("read the version of the schema: %w", err)
 	}
 	return version.Int64, nil
+}
+
+// checkTablesReadable tells a database without tables from one whose tables are not for the
+// connected role, such as that of analysts.
+func (s *Store) checkTablesReadable(ctx context.Context) error {
+	var role string
+	err := s.pool.QueryRow(ctx, `
+		SELECT coalesce(min(current_user::text), '')
+		FROM pg_class AS c
+		WHERE c.relname = $1 AND NOT has_table_privilege(c.oid, 'SELECT')`, goose.DefaultTablename).Scan(&role)
+	if err != nil {
+		return fmt.Errorf("look for the table of migrations: %w", err)
+	}
+	if role != "" {
+		return audit.Usagef("%s may not read roompulse's tables: commands of roompulse need a DATABASE_URL of the role that owns them", role)
+	}
+	return nil
 }
 
 func latestMigration() (int64, error) {
