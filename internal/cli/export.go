@@ -59,18 +59,26 @@ func (a *app) export(c *cli.Context) error {
 	return a.endExport(c, f, view, result)
 }
 
-// openExport opens what a view is read from, with the window of one that has one.
+// openExport opens what a view is read from, with the window of one that has one. The
+// window of what roompulse itself did ends now, not where the portal's data do.
 func (a *app) openExport(c *cli.Context, view string) (*reportFrame, error) {
-	if store.HasWindow(view) {
-		return a.openWindow(c, windowArgs(c).OrLast("30d"))
-	}
-	for _, flag := range []string{"last", "from", "to", "strict"} {
-		if c.IsSet(flag) {
-			return nil, audit.Usagef("--%s: %s has no window, it is written whole", flag, view)
-		}
-	}
+	args := windowArgs(c).OrLast("30d")
 	f := &reportFrame{now: a.now()}
 	var err error
+	switch {
+	case store.IsJournal(view):
+		if f.window, err = args.Resolve(f.now, f.now); err != nil {
+			return nil, err
+		}
+	case store.HasWindow(view):
+		return a.openWindow(c, args)
+	default:
+		for _, flag := range []string{"last", "from", "to", "strict"} {
+			if c.IsSet(flag) {
+				return nil, audit.Usagef("--%s: %s has no window, it is written whole", flag, view)
+			}
+		}
+	}
 	if f.store, err = a.readyWarehouse(c.Context); err != nil {
 		return nil, err
 	}
@@ -90,6 +98,9 @@ func (a *app) endExport(c *cli.Context, f *reportFrame, view string, result expo
 		return nil
 	}
 	fmt.Fprintf(a.stderr, "%s, %s to %s\n", rows, instant(f.window.From), instant(f.window.To))
+	if store.IsJournal(view) {
+		return nil
+	}
 	notices, complete := report.CoverageNotices(result.Coverage, f.window, f.now, f.maxLag)
 	for _, notice := range notices {
 		fmt.Fprintln(a.stderr, notice)

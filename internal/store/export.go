@@ -27,6 +27,8 @@ type exportView struct {
 	order string
 	// everywhere: its rows are of no portal.
 	everywhere bool
+	// journal: its rows are what roompulse did, which is known up to now.
+	journal bool
 }
 
 var exportViews = []exportView{
@@ -37,9 +39,9 @@ var exportViews = []exportView{
 	{name: "rooms", order: `room_id COLLATE "C"`},
 	{name: "accounts", order: `account_id COLLATE "C"`},
 	{name: "members", order: `room_id COLLATE "C", account_id COLLATE "C", group_id COLLATE "C" NULLS FIRST, valid_from NULLS FIRST`},
-	{name: "reminders", at: "claimed_at", order: `claimed_at, room_id COLLATE "C", account_id COLLATE "C", number`},
+	{name: "reminders", at: "claimed_at", journal: true, order: `claimed_at, room_id COLLATE "C", account_id COLLATE "C", number`},
 	{name: "coverage", order: `starts_at NULLS FIRST, ends_at, gap_id`},
-	{name: "sync_runs", at: "started_at", order: `started_at, run_id`},
+	{name: "sync_runs", at: "started_at", journal: true, order: `started_at, run_id`},
 	{name: "portals", order: `portal COLLATE "C"`},
 	{name: "actions", order: `action_id`, everywhere: true},
 }
@@ -56,6 +58,12 @@ func ExportViews() []string {
 // HasWindow reports whether the rows of a view lie in time.
 func HasWindow(view string) bool {
 	return slices.ContainsFunc(exportViews, func(v exportView) bool { return v.name == view && v.at != "" })
+}
+
+// IsJournal reports whether the rows of a view are what roompulse itself did: they
+// end now and lack nothing, wherever the portal's data end.
+func IsJournal(view string) bool {
+	return slices.ContainsFunc(exportViews, func(v exportView) bool { return v.name == view && v.journal })
 }
 
 // Export reads the rows of a view for analysts, those of a window if the view has
