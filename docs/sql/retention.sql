@@ -1,7 +1,8 @@
 -- How many of a month's active people were active in the month before?
 --
 -- Answer   One row per month: people with activity in any room, and how many of them came back from the month before.
--- Caveats  The month in which data begin has nobody to come back.
+-- Caveats  Months are counted from their first day, and the one before the first is read too. If data begin no earlier,
+--          nobody can have come back.
 
 \set portal 'https://acme.onlyoffice.com'
 \set from '2026-10-01'
@@ -16,8 +17,9 @@ FROM (
     FROM (
         SELECT DISTINCT account_id, date_trunc('month', day)::date AS month
         FROM analytics.activity_daily
-        WHERE portal = :'portal' AND day >= :'from' AND day < :'to'
+        WHERE portal = :'portal' AND day >= date_trunc('month', :'from'::date)::date - INTERVAL '1 month' AND day < :'to'
     ) AS active
 ) AS m
+WHERE m.month >= date_trunc('month', :'from'::date)::date
 GROUP BY m.month
 ORDER BY m.month;

@@ -546,7 +546,7 @@ func (h *warehouse) answerRooms(add adder, events []event) {
 	}
 
 	active := make(map[time.Month]set)
-	for _, e := range events {
+	for _, e := range h.between(from.AddDate(0, -1, 0), to) {
 		if e.counts() {
 			if active[e.At.Month()] == nil {
 				active[e.At.Month()] = set{}
