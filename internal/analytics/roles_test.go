@@ -241,6 +241,37 @@ func TestOwnerWithoutRights(t *testing.T) {
 	must(t, err)
 }
 
+// TestRoleExcess: what a role of analysts may have been given before, or what only a superuser can take away, is told.
+func TestRoleExcess(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	st := openStore(t, address)
+	admin := connect(t, address)
+	must(t, st.SetUpRoles(t.Context(), false))
+	check := func(role string, want ...string) {
+		t.Helper()
+		got, err := st.RoleExcess(t.Context(), role)
+		must(t, err)
+		if len(got) != len(want) {
+			t.Fatalf("%s may %q, want %q", role, got, want)
+		}
+		for i := range want {
+			if !strings.Contains(got[i], want[i]) {
+				t.Errorf("%s may %q, want %q", role, got[i], want[i])
+			}
+		}
+	}
+	check(store.AnalystRole)
+	login := newLogin(t, address, "CREATEDB IN ROLE pg_read_server_files")
+	check(login, "make roles or databases", "do what pg_read_server_files may")
+
+	_, err := admin.Exec(t.Context(), "GRANT INSERT ON room TO "+store.AnalystRole+"; GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO PUBLIC")
+	must(t, err)
+	check(store.AnalystRole, "read or change tables", "take the locks of a sync")
+	must(t, st.SetUpRoles(t.Context(), false)) // by a superuser, who takes the locks from everybody
+	check(store.AnalystRole, "read or change tables")
+}
+
 func databaseOf(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

@@ -38,13 +38,31 @@ func (a *app) dbRolesCommand() *cli.Command {
 			} else if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "%s may read the views of the schema analytics, and nothing else.\n", store.AnalystRole)
+			if err := a.tellAnalystRights(c, st); err != nil {
+				return err
+			}
 			if !private {
 				fmt.Fprintf(a.stdout, "To log in as it, give it a password (in psql: \\password %[1]s); to let a role of yours read: GRANT %[1]s TO ...\n", store.AnalystRole)
 			}
 			return nil
 		},
 	}
+}
+
+func (a *app) tellAnalystRights(c *cli.Context, st *store.Store) error {
+	excess, err := st.RoleExcess(c.Context, store.AnalystRole)
+	if err != nil {
+		return err
+	}
+	if len(excess) == 0 {
+		fmt.Fprintf(a.stdout, "%s may read the views of the schema analytics, and nothing else.\n", store.AnalystRole)
+		return nil
+	}
+	fmt.Fprintf(a.stdout, "%s may read the views of the schema analytics.\n", store.AnalystRole)
+	for _, may := range excess {
+		fmt.Fprintf(a.stderr, "It should do no more, but may also %s.\n", may)
+	}
+	return nil
 }
 
 // rolesWarehouse is readyWarehouse, and says whether the server is the private one.

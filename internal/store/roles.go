@@ -98,8 +98,55 @@ SELECT coalesce(
 		SELECT FROM pg_db_role_setting AS s
 		INNER JOIN pg_database AS d ON d.oid = s.setdatabase AND d.datname = current_database()
 		WHERE s.setrole = r.oid AND 'default_transaction_read_only=on' = ANY(s.setconfig)
+	)
+	AND NOT EXISTS ( -- only a superuser can do something about it
+		SELECT FROM pg_proc AS p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+		WHERE p.oid = 'pg_advisory_lock(bigint)'::regprocedure AND a.grantee = 0
+			AND (SELECT u.rolsuper FROM pg_roles AS u WHERE u.rolname = current_user)
 	), false)
 FROM (SELECT to_regrole($2)::oid AS oid) AS r`
+
+// roleExcessSQL tells what a role may do that analysts should not.
+const roleExcessSQL = `
+SELECT x.may
+FROM pg_roles AS r
+CROSS JOIN LATERAL (
+	SELECT 'do anything, for it is a superuser' AS may, r.rolsuper AS may_it
+	UNION ALL
+	SELECT 'make roles or databases, or read all by replication, for it is CREATEROLE, CREATEDB or REPLICATION',
+		r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
+	UNION ALL
+	SELECT format('do what %s may, whose member it is', string_agg(quote_ident(pg_get_userbyid(m.roleid)), ', ' ORDER BY m.roleid)), count(*) > 0
+	FROM pg_auth_members AS m
+	WHERE m.member = r.oid
+	UNION ALL
+	SELECT 'read or change tables behind the views', EXISTS (
+		SELECT FROM pg_class AS c
+		WHERE c.relnamespace = (SELECT t.relnamespace FROM pg_class AS t WHERE t.oid = 'audit_event'::regclass) AND c.relkind IN ('r', 'p', 'v')
+			AND (
+				has_table_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
+				OR has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE')
+			)
+	)
+	UNION ALL
+	SELECT 'take the locks of a sync, and make large objects, as everybody may until a superuser runs the SQL of --print',
+		has_function_privilege(r.oid, 'pg_advisory_lock(bigint)', 'EXECUTE')
+) AS x
+WHERE r.rolname = $1 AND x.may_it`
+
+// RoleExcess returns what a role may do beside reading the views for analysts: one that was there before
+// may have rights of its own, and some things only a superuser can forbid.
+func (s *Store) RoleExcess(ctx context.Context, role string) ([]string, error) {
+	rows, err := s.pool.Query(ctx, roleExcessSQL, role)
+	if err != nil {
+		return nil, fmt.Errorf("look what %s may do: %w", role, err)
+	}
+	excess, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("look what %s may do: %w", role, err)
+	}
+	return excess, nil
+}
 
 // RolesSQL returns the statements that set up the roles of the warehouse: that of analysts, and
 // what the owner of the tables needs once nothing is open to everybody any more. On a private server
