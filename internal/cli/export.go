@@ -20,7 +20,8 @@ func (a *app) exportCommand() *cli.Command {
 		Name:  "export",
 		Usage: "write events, or another view of the warehouse, to a file for other programs",
 		Description: "Views are those of the schema analytics: " + strings.Join(views[:6], ", ") + ",\n" +
-			strings.Join(views[6:], ", ") + ". All times in the file are UTC; --time-zone is for --from and --to.",
+			strings.Join(views[6:], ", ") + ". All times in the file are UTC; --time-zone is for --from and --to.\n" +
+			"Without --to, reminders and sync_runs, which are what roompulse did itself, go on until now.",
 		Flags: append(windowFlags(),
 			&cli.StringFlag{Name: "view", Usage: "write the rows of `VIEW`", Value: views[0]},
 			&cli.StringFlag{Name: "format", Usage: "`FORMAT` " + strings.Join(export.FormatNames(), ", ") + " (default: by --output, else csv)"},
