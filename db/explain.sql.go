@@ -333,7 +333,7 @@ type ListMembershipSpansRow struct {
 }
 
 // When an account held which right in a room: its own, and those of groups while
-// the account was in them. group_id is empty for a right of its own. joined_at and joined_after are as in ListMemberActivity.
+// the account was in them. group_id is empty for a right of its own. joined_at and joined_after are as in ListMembers.
 func (q *Queries) ListMembershipSpans(ctx context.Context, arg ListMembershipSpansParams) ([]ListMembershipSpansRow, error) {
 	rows, err := q.db.Query(ctx, listMembershipSpans, arg.PortalID, arg.RoomKey, arg.AccountKey)
 	if err != nil {

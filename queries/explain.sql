@@ -14,7 +14,7 @@ ORDER BY (account_id = @name::text) DESC, account_id COLLATE "C";
 
 -- name: ListMembershipSpans :many
 -- When an account held which right in a room: its own, and those of groups while
--- the account was in them. group_id is empty for a right of its own. joined_at and joined_after are as in ListMemberActivity.
+-- the account was in them. group_id is empty for a right of its own. joined_at and joined_after are as in ListMembers.
 WITH spans AS (
     SELECT
         ''::text AS group_id, ''::text AS group_name, m.valid_from, m.valid_to, m.joined_at, m.joined_after, m.access, m.is_owner
