@@ -412,6 +412,25 @@ func (q *Queries) SetContextsStale(ctx context.Context, arg SetContextsStalePara
 	return err
 }
 
+const setOthersExplained = `-- name: SetOthersExplained :exec
+UPDATE room
+SET unexplained_since = NULL
+WHERE portal_id = $1 AND unexplained_since IS NOT NULL AND room_id <> ALL(coalesce($2::text[], '{}'))
+    AND listed_at IS NOT NULL AND deleted_at IS NULL AND NOT is_third_party
+`
+
+type SetOthersExplainedParams struct {
+	PortalID int32
+	RoomIDs  []string
+}
+
+// Notes that no change of members in other rooms than the given ones waits for the room's log: logs that were
+// read for something else have explained them. Rooms that have no log keep what they have.
+func (q *Queries) SetOthersExplained(ctx context.Context, arg SetOthersExplainedParams) error {
+	_, err := q.db.Exec(ctx, setOthersExplained, arg.PortalID, arg.RoomIDs)
+	return err
+}
+
 const setRoomExplained = `-- name: SetRoomExplained :exec
 UPDATE room SET unexplained_since = NULL WHERE portal_id = $1 AND room_key = $2
 `

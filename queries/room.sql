@@ -140,6 +140,14 @@ UPDATE room
 SET log_refused_at = @refused_at::timestamptz, log_asked_at = @asked_at::timestamptz
 WHERE portal_id = @portal_id AND room_key = @room_key;
 
+-- name: SetOthersExplained :exec
+-- Notes that no change of members in other rooms than the given ones waits for the room's log: logs that were
+-- read for something else have explained them. Rooms that have no log keep what they have.
+UPDATE room
+SET unexplained_since = NULL
+WHERE portal_id = @portal_id AND unexplained_since IS NOT NULL AND room_id <> ALL(coalesce(@room_ids::text[], '{}'))
+    AND listed_at IS NOT NULL AND deleted_at IS NULL AND NOT is_third_party;
+
 -- name: SetContextsStale :exec
 -- Marks the contexts with one of the titles: more is known of who bore them.
 -- The index has hashes, since titles can be too long for it.

@@ -54,3 +54,25 @@ func TestSyncAsksLogsAgain(t *testing.T) {
 		t.Errorf("the log that answers again explained %d changes, not 1", n)
 	}
 }
+
+// TestSyncExplainsOnce: the log of a room that shares its title is read for its files, and tells whom
+// changes of members concern as well. Then no later run looks for these among the events of the years since.
+func TestSyncExplainsOnce(t *testing.T) {
+	t.Parallel()
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	boss := func(hours int) world.Session { return w.At(begin.Add(time.Duration(hours)*time.Hour), w.Owner()) }
+	ann := boss(1).AddAccount(world.Person{First: "Ann", Last: "Lee", Email: "ann@example.org"})
+	room := boss(2).CreateRoom(world.RoomSpec{Title: "Tender"})
+	boss(2).CreateRoom(world.RoomSpec{Title: "Tender"})
+	boss(3).Upload(room.Folder, "a.docx")
+	boss(4).Invite(room, ann, world.Editor)
+	h := newHarness(t, w, end)
+	h.mustSync(t)
+	var explained, left int
+	must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM membership_change WHERE account_id = $1", ann.ID).Scan(&explained))
+	must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM room WHERE unexplained_since IS NOT NULL").Scan(&left))
+	if explained != 1 || left != 0 {
+		t.Errorf("%d changes are explained and %d rooms are still looked at, want 1 and 0", explained, left)
+	}
+}

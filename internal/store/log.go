@@ -59,6 +59,11 @@ func (w *Writer) UnexplainedChanges(ctx context.Context) (map[string][]audit.Roo
 			ID: row.EventID, At: row.OccurredAt.UTC(), ActionID: row.ActionID, ActorID: row.ActorID,
 		})
 	}
+	// Else each run would read the events since the earliest change that nobody asks about any more.
+	open := slices.Sorted(maps.Keys(changes))
+	if err := w.q.SetOthersExplained(ctx, db.SetOthersExplainedParams{PortalID: w.Portal.ID, RoomIDs: open}); err != nil {
+		return nil, fmt.Errorf("note which changes of members are explained: %w", err)
+	}
 	return changes, nil
 }
 
