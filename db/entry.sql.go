@@ -441,10 +441,10 @@ func (q *Queries) ListEventsOfEntries(ctx context.Context, arg ListEventsOfEntri
 }
 
 const listFolderParents = `-- name: ListFolderParents :many
-SELECT DISTINCT ON (s.room_key, s.entry_id) s.room_key, s.entry_id, coalesce(s.parent_id, '')::text AS parent_id
+SELECT DISTINCT s.room_key, s.entry_id, s.parent_id::text AS parent_id
 FROM entry_sighting AS s
-WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[])
-ORDER BY s.room_key, s.entry_id, s.seen_at DESC
+WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[]) AND s.parent_id IS NOT NULL
+ORDER BY s.room_key, s.entry_id, parent_id
 `
 
 type ListFolderParentsParams struct {
@@ -458,7 +458,7 @@ type ListFolderParentsRow struct {
 	ParentID string
 }
 
-// In which folders the folders of rooms lay when they were last seen there; empty if nobody said.
+// In which folders the folders of rooms were seen there.
 func (q *Queries) ListFolderParents(ctx context.Context, arg ListFolderParentsParams) ([]ListFolderParentsRow, error) {
 	rows, err := q.db.Query(ctx, listFolderParents, arg.PortalID, arg.RoomKeys)
 	if err != nil {

@@ -260,11 +260,11 @@ WHERE e.portal_id = @portal_id AND e.is_folder AND e.entry_id = m.entry_id AND N
 DELETE FROM entry_event WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id AND event_id = ANY(@event_ids::bigint[]);
 
 -- name: ListFolderParents :many
--- In which folders the folders of rooms lay when they were last seen there; empty if nobody said.
-SELECT DISTINCT ON (s.room_key, s.entry_id) s.room_key, s.entry_id, coalesce(s.parent_id, '')::text AS parent_id
+-- In which folders the folders of rooms were seen there.
+SELECT DISTINCT s.room_key, s.entry_id, s.parent_id::text AS parent_id
 FROM entry_sighting AS s
-WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[])
-ORDER BY s.room_key, s.entry_id, s.seen_at DESC;
+WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[]) AND s.parent_id IS NOT NULL
+ORDER BY s.room_key, s.entry_id, parent_id;
 
 -- name: SetEntriesFresh :exec
 UPDATE entry AS e

@@ -184,6 +184,30 @@ func TestSyncDoubtsWhereMovedFilesAre(t *testing.T) {
 	h.wantNothingOpen(t)
 }
 
+// TestSyncDoubtsWhatWasCarriedAlong: a folder went to another room of the same title with one in it,
+// which was taken back later. What was done in between was not done where it was before and after.
+func TestSyncDoubtsWhatWasCarriedAlong(t *testing.T) {
+	t.Parallel()
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
+	outer := boss(2).CreateFolder(first.Folder, "Plans")
+	inner := boss(2).CreateFolder(outer, "Drafts")
+	file := boss(2).Upload(inner, "a.docx")
+	h := newHarness(t, w, begin.Add(60*time.Hour))
+	h.mustSync(t)
+	boss(3).MoveFolder(outer, second.Folder)
+	boss(4).Download(file)
+	boss(5).MoveFolder(inner, first.Folder)
+	h.now = end
+	h.mustSync(t)
+	rooms := h.roomsOf(t, file.ID)
+	if len(rooms) != 2 || rooms[0] != first.ID || rooms[1] == first.ID {
+		t.Errorf("the upload and the download are in %q, want %s, and %s or nowhere", rooms, first.ID, second.ID)
+	}
+}
+
 // TestSyncPlacesMovesAtTheirTime: no log tells of moves into a folder, which has moved
 // to another room since: only what came later is that room's.
 func TestSyncPlacesMovesAtTheirTime(t *testing.T) {

@@ -92,16 +92,22 @@ func (w *Writer) addDepartures(
 	if err != nil {
 		return fmt.Errorf("read where folders lay: %w", err)
 	}
-	parents := make(map[folderInRoom]string, len(folders))
+	parents := make(map[folderInRoom][]string, len(folders))
 	for _, f := range folders {
-		parents[folderInRoom{f.RoomKey, f.EntryID}] = f.ParentID
+		in := folderInRoom{f.RoomKey, f.EntryID}
+		parents[in] = append(parents[in], f.ParentID)
 	}
 	departures := map[int32][]db.ListDeparturesRow{}
 	for _, row := range rows {
 		departures[row.RoomKey] = append(departures[row.RoomKey], row)
 	}
 	fillParents(seen)
-	for len(seen) > 0 { // moment by moment
+	type departure struct {
+		entry attribution.Entry
+		at    int64 // microseconds, as the database has it
+	}
+	met := map[departure]bool{} // many sightings of an entry have the same ones
+	for len(seen) > 0 {         // moment by moment
 		entry, at := attribution.Entry{Folder: seen[0].IsFolder, ID: seen[0].EntryID}, seen[0].SeenAt
 		n := 1
 		for n < len(seen) && seen[n].IsFolder == entry.Folder && seen[n].EntryID == entry.ID && seen[n].SeenAt.Equal(at) {
@@ -112,7 +118,9 @@ func (w *Writer) addDepartures(
 			came, left := wasMoved(row, seen[:n], whole, parents)
 			for _, d := range departures[row.RoomKey] {
 				gone := came && d.OccurredAt.Before(at) || left && d.OccurredAt.After(at)
-				if !gone && (!whole || slices.Contains(way, d.EntryID)) {
+				key := departure{entry, d.OccurredAt.UnixMicro()}
+				if !gone && !met[key] && (!whole || slices.Contains(way, d.EntryID)) {
+					met[key] = true
 					sightings[entry] = append(sightings[entry], attribution.Sighting{At: d.OccurredAt.UTC()})
 				}
 			}
@@ -142,30 +150,38 @@ func fillParents(seen []db.ListEntrySightingsRow) {
 	}
 }
 
-// folderInRoom is a folder as it was last seen in a room.
+// folderInRoom is a folder as it was seen in a room.
 type folderInRoom struct {
 	room   int32
 	folder string
 }
 
-// wayUp are the folders from a sighting up to its room, as far as their parents are
-// known; whole says that these are all.
-func wayUp(seen db.ListEntrySightingsRow, parents map[folderInRoom]string) (way []string, whole bool) {
+// wayUp are the folders that a sighting may have lain in, up to its room: folders move within
+// rooms too, so that all in which one was ever seen count. whole says that these are all.
+func wayUp(seen db.ListEntrySightingsRow, parents map[folderInRoom][]string) (way []string, whole bool) {
 	if seen.EntryID == seen.RoomID { // a room stays where it is
 		return nil, true
 	}
-	for folder := seen.ParentID; folder != "" && !slices.Contains(way, folder); folder = parents[folderInRoom{seen.RoomKey, folder}] {
-		if folder == seen.RoomID {
-			return way, true
+	if seen.ParentID == "" {
+		return nil, false
+	}
+	whole = true
+	for next := []string{seen.ParentID}; len(next) > 0; next = next[1:] {
+		folder := next[0]
+		if folder == seen.RoomID || slices.Contains(way, folder) {
+			continue
 		}
 		way = append(way, folder)
+		above := parents[folderInRoom{seen.RoomKey, folder}]
+		whole = whole && len(above) > 0
+		next = append(next, above...)
 	}
-	return way, false
+	return way, whole
 }
 
 // wasMoved reports whether the entry came to a sighting's room, or left it, at that
 // moment: all that were made then name the folder that it went to.
-func wasMoved(seen db.ListEntrySightingsRow, moment []db.ListEntrySightingsRow, whole bool, parents map[folderInRoom]string) (came, left bool) {
+func wasMoved(seen db.ListEntrySightingsRow, moment []db.ListEntrySightingsRow, whole bool, parents map[folderInRoom][]string) (came, left bool) {
 	for _, other := range moment {
 		if other.RoomKey == seen.RoomKey || other.RoomKey == 0 {
 			continue
