@@ -15,6 +15,10 @@ import (
 // same way on every pass; with another size it cuts elsewhere.
 var pageSizes = []int{100, 97, 89, 83, 79, 73, 71, 67, 61, 59, 53, 47}
 
+// maxRepeats is how often as many rows may be listed in one pass as there are different ones.
+// Rows of one second do repeat from page to page, but not all of them on each.
+const maxRepeats = 10
+
 // passes collects the rows of one window.
 //
 // The portal adds rows and never removes any. A pass asks for pages one after
@@ -72,6 +76,10 @@ func (p *passes) pass(size int) error {
 		p.readAt = page.PortalTime
 		if page.Rows() < size {
 			return nil
+		}
+		if p.rows > maxRepeats*max(windowRows, p.collected()) { // it would go on for ever
+			return fmt.Errorf("list events of %s to %s: the first %d rows are only %d different ones: the portal, or a proxy before it, ignores startIndex",
+				p.span.From.Format(time.RFC3339), p.span.To.Format(time.RFC3339), p.rows, p.collected())
 		}
 	}
 }

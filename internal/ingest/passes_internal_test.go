@@ -86,3 +86,34 @@ func TestPassesProof(t *testing.T) {
 		t.Error("no window was ever complete")
 	}
 }
+
+// TestPassesEnd: a portal that lists the same page whatever is asked is told from one with many rows.
+func TestPassesEnd(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		start func(asked int) int
+		fails bool
+	}{
+		"ignores startIndex": {start: func(int) int { return 0 }, fails: true},
+		"many in one second": {start: func(asked int) int { return asked }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const rows = 3 * maxRepeats * windowRows
+			asked := 0
+			p := &passes{events: map[int64]*audit.Event{}, items: map[[sha256.Size]byte]audit.Undecodable{}}
+			p.ask = func(start, size int) (page audit.EventPage, err error) {
+				if asked++; asked > rows {
+					t.Fatal("it goes on for ever")
+				}
+				for id := test.start(start); id < min(test.start(start)+size, rows); id++ {
+					page.Events = append(page.Events, audit.Event{ID: int64(id)})
+				}
+				return page, nil
+			}
+			if closed, err := p.run(); closed == test.fails || (err != nil) != test.fails {
+				t.Errorf("closed is %t with error %v", closed, err)
+			}
+		})
+	}
+}
