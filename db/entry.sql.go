@@ -100,10 +100,10 @@ func (q *Queries) AddEntryEvents(ctx context.Context, arg AddEntryEventsParams) 
 
 const addEntrySightings = `-- name: AddEntrySightings :exec
 WITH fresh AS (
-    INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id)
+    INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id, was_asked)
     SELECT
         $1::integer, unnest($2::boolean[]), unnest($3::text[]),
-        unnest($4::timestamptz[]), unnest($5::integer[]), nullif(unnest($6::text[]), '')
+        unnest($4::timestamptz[]), unnest($5::integer[]), nullif(unnest($6::text[]), ''), $7::boolean
     ON CONFLICT DO NOTHING
     RETURNING portal_id, is_folder, entry_id
 )
@@ -120,6 +120,7 @@ type AddEntrySightingsParams struct {
 	SeenAt    []time.Time
 	RoomKeys  []int32
 	ParentIDs []string
+	WasAsked  bool
 }
 
 // Notes where files and folders were, and that their events are to be judged
@@ -132,6 +133,7 @@ func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsPa
 		arg.SeenAt,
 		arg.RoomKeys,
 		arg.ParentIDs,
+		arg.WasAsked,
 	)
 	return err
 }
@@ -292,14 +294,14 @@ func (q *Queries) ListEntriesToAsk(ctx context.Context, arg ListEntriesToAskPara
 const listEntrySightings = `-- name: ListEntrySightings :many
 SELECT
     w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
-    coalesce(r.room_id, '')::text AS room_id, (p.room_key IS NOT NULL)::boolean AS parent_is_room
+    coalesce(r.room_id, '')::text AS room_id, s.was_asked::boolean AS was_asked, (p.room_key IS NOT NULL)::boolean AS parent_is_room
 FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
 CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the tables
-    SELECT e.seen_at, e.room_key, e.parent_id
+    SELECT e.seen_at, e.room_key, e.parent_id, e.was_asked
     FROM entry_sighting AS e
     WHERE e.portal_id = $3 AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
     UNION ALL
-    SELECT a.occurred_at, 0, NULL
+    SELECT a.occurred_at, 0, NULL, false
     FROM entry_crossing AS x
     INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
     WHERE x.portal_id = $3 AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id
@@ -323,6 +325,7 @@ type ListEntrySightingsRow struct {
 	RoomKey      int32
 	ParentID     string
 	RoomID       string
+	WasAsked     bool
 	ParentIsRoom bool
 }
 
@@ -344,6 +347,7 @@ func (q *Queries) ListEntrySightings(ctx context.Context, arg ListEntrySightings
 			&i.RoomKey,
 			&i.ParentID,
 			&i.RoomID,
+			&i.WasAsked,
 			&i.ParentIsRoom,
 		); err != nil {
 			return nil, err

@@ -229,6 +229,7 @@ CREATE TABLE entry_sighting (
     seen_at    timestamptz NOT NULL,
     room_key   integer NOT NULL,
     parent_id  text,
+    was_asked  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (portal_id, is_folder, entry_id, seen_at, room_key)
 );
 
@@ -241,6 +242,7 @@ COMMENT ON COLUMN entry_sighting.entry_id IS 'The portal''s own id of the file o
 COMMENT ON COLUMN entry_sighting.seen_at IS 'Portal time, UTC';
 COMMENT ON COLUMN entry_sighting.room_key IS 'Room; 0: none, or one that is not known';
 COMMENT ON COLUMN entry_sighting.parent_id IS 'Folder that it lay in, the room itself or one below; null if nobody said';
+COMMENT ON COLUMN entry_sighting.was_asked IS 'True: by the portal''s answer, whose moment is exact to about a second; false: by a log';
 
 CREATE TABLE entry_crossing (
     portal_id  integer NOT NULL,

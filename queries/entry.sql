@@ -67,10 +67,10 @@ UPDATE entry SET asked_at = @asked_at::timestamptz WHERE portal_id = @portal_id 
 -- Notes where files and folders were, and that their events are to be judged
 -- again. An empty parent_id is none.
 WITH fresh AS (
-    INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id)
+    INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id, was_asked)
     SELECT
         @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]),
-        unnest(@seen_at::timestamptz[]), unnest(@room_keys::integer[]), nullif(unnest(@parent_ids::text[]), '')
+        unnest(@seen_at::timestamptz[]), unnest(@room_keys::integer[]), nullif(unnest(@parent_ids::text[]), ''), @was_asked::boolean
     ON CONFLICT DO NOTHING
     RETURNING portal_id, is_folder, entry_id
 )
@@ -101,14 +101,14 @@ SELECT count(*) FILTER (WHERE f.is_folder) AS folders FROM fresh AS f;
 -- border of a room; an empty room_id is no room, or nobody knows which.
 SELECT
     w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
-    coalesce(r.room_id, '')::text AS room_id, (p.room_key IS NOT NULL)::boolean AS parent_is_room
+    coalesce(r.room_id, '')::text AS room_id, s.was_asked::boolean AS was_asked, (p.room_key IS NOT NULL)::boolean AS parent_is_room
 FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
 CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the tables
-    SELECT e.seen_at, e.room_key, e.parent_id
+    SELECT e.seen_at, e.room_key, e.parent_id, e.was_asked
     FROM entry_sighting AS e
     WHERE e.portal_id = @portal_id AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
     UNION ALL
-    SELECT a.occurred_at, 0, NULL
+    SELECT a.occurred_at, 0, NULL, false
     FROM entry_crossing AS x
     INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
     WHERE x.portal_id = @portal_id AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id

@@ -20,6 +20,28 @@ type Entry struct {
 type Sighting struct {
 	At     time.Time
 	RoomID string // empty: in none, or in one that is not known
+	// Asked: the portal was asked where the entry was. That moment is ours, not an event's.
+	Asked bool
+}
+
+// askSlack is how far the moment of an answer may be from that of an event at the same time: events are
+// dated in whole seconds, up or down, and the portal's clock is known to the second.
+const askSlack = 2 * time.Second
+
+// SortSightings puts sightings in order. Whether the portal was asked before or after an event that
+// took the entry elsewhere cannot be told where both were within two seconds: such an answer gets the event's moment.
+func SortSightings(sightings []Sighting) {
+	for i := range sightings {
+		if s := &sightings[i]; s.Asked {
+			near := slices.IndexFunc(sightings, func(o Sighting) bool {
+				return !o.Asked && o.RoomID == "" && o.At.Sub(s.At).Abs() <= askSlack
+			})
+			if near >= 0 {
+				s.At = sightings[near].At
+			}
+		}
+	}
+	slices.SortStableFunc(sightings, func(a, b Sighting) int { return a.At.Compare(b.At) })
 }
 
 // EntryOf is the file or folder that an event is about, moves and copies left

@@ -3,6 +3,7 @@ package attribution_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"roompulse/internal/attribution"
 )
@@ -62,6 +63,27 @@ func TestJudgeByEntry(t *testing.T) {
 	}
 	if got := attribution.Judge(event(fileUploaded, "Documents", "7"), "", seen(-10, "1", 10, "1"), rooms); got != (attribution.Answer{}) {
 		t.Errorf("outside of rooms: got %+v", got)
+	}
+}
+
+// TestRoomAtAnswers: a file was moved when the portal was asked where it is: nobody knows which came first.
+func TestRoomAtAnswers(t *testing.T) {
+	t.Parallel()
+	moved := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		asked time.Duration // after the event
+		want  string        // where the file was after both
+	}{
+		{-3 * time.Second, ""},
+		{-time.Second / 2, ""},
+		{time.Second / 2, ""},
+		{3 * time.Second, "1"},
+	} {
+		sightings := []attribution.Sighting{{At: moved.Add(test.asked), RoomID: "1", Asked: true}, {At: moved}}
+		attribution.SortSightings(sightings)
+		if got := attribution.RoomAt(sightings, moved.Add(time.Hour)); got != test.want {
+			t.Errorf("asked %s after the move: got %q, want %q", test.asked, got, test.want)
+		}
 	}
 }
 

@@ -58,9 +58,15 @@ func (w *Writer) sightingsOf(
 	sightings := make(map[attribution.Entry][]attribution.Sighting, len(rows))
 	for _, row := range rows {
 		entry := attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
-		sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC(), RoomID: row.RoomID})
+		sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC(), RoomID: row.RoomID, Asked: row.WasAsked})
 	}
-	return sightings, w.addDepartures(ctx, q, sightings, rows)
+	if err := w.addDepartures(ctx, q, sightings, rows); err != nil {
+		return nil, err
+	}
+	for _, list := range sightings {
+		attribution.SortSightings(list)
+	}
+	return sightings, nil
 }
 
 // folderMoves are the actions that take along what lies in a folder.
@@ -126,9 +132,6 @@ func (w *Writer) addDepartures(
 			}
 		}
 		seen = seen[n:]
-	}
-	for _, list := range sightings {
-		slices.SortStableFunc(list, func(a, b attribution.Sighting) int { return a.At.Compare(b.At) })
 	}
 	return nil
 }
@@ -290,7 +293,7 @@ func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, at audit
 		if err := w.setEntryAsked(ctx, q, entry, db.SetEntryAskedParams{AskedAt: askedAt}); err != nil {
 			return err
 		}
-		seen := newSightingSet(w.Portal.ID)
+		seen := newSightingSet(w.Portal.ID, true)
 		if at.RoomID == "" {
 			seen.add(entry, askedAt, 0, "")
 			return q.AddEntrySightings(ctx, seen.arg)
@@ -329,8 +332,8 @@ type sightingKey struct {
 	room  int32
 }
 
-func newSightingSet(portal int32) *sightingSet {
-	return &sightingSet{db.AddEntrySightingsParams{PortalID: portal}, map[sightingKey]bool{}}
+func newSightingSet(portal int32, asked bool) *sightingSet {
+	return &sightingSet{db.AddEntrySightingsParams{PortalID: portal, WasAsked: asked}, map[sightingKey]bool{}}
 }
 
 func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32, parent string) {
@@ -348,7 +351,7 @@ func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32, par
 
 // addSightings stores where a room's log has seen files and folders.
 func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, entries []audit.LogEntry, held map[int64]time.Time) error {
-	seen := newSightingSet(w.Portal.ID)
+	seen := newSightingSet(w.Portal.ID, false)
 	for _, e := range entries {
 		if e.EntryID == "" {
 			continue
