@@ -120,7 +120,7 @@ type logRead struct {
 	// wantedFrom is since when the log is wanted, zero if it is not.
 	wantedFrom  time.Time
 	whereabouts bool // it shall tell which files and folders were in the room
-	// more is asked before each page; nil: all are read.
+	// more is asked before each page; nil: all are read. Those of the span's last second are read anyway.
 	more func() bool
 }
 
@@ -130,7 +130,11 @@ type logRead struct {
 func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) (whole bool, err error) {
 	var entries []audit.LogEntry
 	var reached time.Time // what has happened since is read
-	for start := 0; !whole && (r.more == nil || r.more()); {
+	for start := 0; !whole; {
+		crowded := start > 0 && !reached.Before(r.span.To) // the next turn would begin here again
+		if r.more != nil && !r.more() && !crowded {
+			break
+		}
 		page, err := s.source.RoomLog(ctx, r.room, r.span.From, r.span.To, start, logPage)
 		if err != nil {
 			return false, s.logFailed(ctx, r.room, err, put)

@@ -152,6 +152,33 @@ func TestSyncConfirmsInTurn(t *testing.T) {
 	}
 }
 
+// TestSyncConfirmsPastACrowdedSecond: more happened in one second than a run reads of a log, and
+// what came before is confirmed as well.
+func TestSyncConfirmsPastACrowdedSecond(t *testing.T) {
+	t.Parallel()
+	const crowd, before = 1500, 20
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	at := func(minutes int) world.Session { return w.At(begin.Add(time.Duration(minutes)*time.Minute), w.Owner()) }
+	room := at(0).CreateRoom(world.RoomSpec{Title: "Room"})
+	for i := range before {
+		at(i+1).Upload(room.Folder, "a.docx")
+	}
+	for range crowd {
+		at(60).Upload(room.Folder, "b.docx")
+	}
+	h := newHarness(t, w, end)
+	for range 5 {
+		h.mustSync(t)
+		h.now = h.now.Add(25 * time.Hour)
+	}
+	var left int
+	must(t, h.conn.QueryRow(t.Context(), "SELECT count(*) FROM audit_event WHERE room_source = 6").Scan(&left))
+	if left > 0 {
+		t.Errorf("%d titles are not confirmed", left)
+	}
+}
+
 // TestSyncDoubtsWhereMovedFilesAre: a file was moved from one room to another of the same
 // title, and both were deleted before their logs told. Then nobody knows where its later acts were.
 func TestSyncDoubtsWhereMovedFilesAre(t *testing.T) {
