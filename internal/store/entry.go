@@ -113,7 +113,8 @@ func (w *Writer) addDepartures(
 		at    int64 // microseconds, as the database has it
 	}
 	met := map[departure]bool{} // many sightings of an entry have the same ones
-	for len(seen) > 0 {         // moment by moment
+	sure := sureMoments(seen, parents)
+	for len(seen) > 0 { // moment by moment
 		entry, at := attribution.Entry{Folder: seen[0].IsFolder, ID: seen[0].EntryID}, seen[0].SeenAt
 		n := 1
 		for n < len(seen) && seen[n].IsFolder == entry.Folder && seen[n].EntryID == entry.ID && seen[n].SeenAt.Equal(at) {
@@ -122,10 +123,13 @@ func (w *Writer) addDepartures(
 		for _, row := range seen[:n] {
 			way, whole := wayUp(row, parents)
 			came, left := wasMoved(row, seen[:n], whole, parents)
+			since, until := sure.around(row)
 			for _, d := range departures[row.RoomKey] {
 				gone := came && d.OccurredAt.Before(at) || left && d.OccurredAt.After(at)
 				key := departure{entry, d.OccurredAt.UnixMicro()}
-				if !gone && !met[key] && (!whole || slices.Contains(way, d.EntryID)) {
+				// Any folder may be above unknown ones, until it is seen where the entry lies.
+				above := !whole && !d.OccurredAt.Before(since) && (until.IsZero() || !d.OccurredAt.After(until))
+				if !gone && !met[key] && (above || slices.Contains(way, d.EntryID)) {
 					met[key] = true
 					sightings[entry] = append(sightings[entry], attribution.Sighting{At: d.OccurredAt.UTC()})
 				}
@@ -134,6 +138,39 @@ func (w *Writer) addDepartures(
 		seen = seen[n:]
 	}
 	return nil
+}
+
+// momentsInRoom are the moments at which entries were seen in rooms, by rising time.
+type momentsInRoom map[entryInRoom][]time.Time
+
+type entryInRoom struct {
+	attribution.Entry
+	room int32
+}
+
+// sureMoments are those of the sightings with all folders up to the room known.
+func sureMoments(seen []db.ListEntrySightingsRow, parents map[folderInRoom][]string) momentsInRoom {
+	sure := momentsInRoom{}
+	for _, row := range seen {
+		if _, whole := wayUp(row, parents); whole {
+			key := entryInRoom{attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}, row.RoomKey}
+			sure[key] = append(sure[key], row.SeenAt)
+		}
+	}
+	return sure
+}
+
+// around are the last moment before a sighting and the first after it in its room, zero if there is none.
+func (m momentsInRoom) around(row db.ListEntrySightingsRow) (before, after time.Time) {
+	moments := m[entryInRoom{attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}, row.RoomKey}]
+	i, _ := slices.BinarySearchFunc(moments, row.SeenAt, time.Time.Compare)
+	if i > 0 {
+		before = moments[i-1]
+	}
+	if i < len(moments) {
+		after = moments[i]
+	}
+	return before, after
 }
 
 // fillParents gives sightings whose folder nobody said that of the one before of

@@ -10,18 +10,13 @@ import (
 	"roompulse/internal/audit"
 )
 
-// TestDeparturesCountOnce: a file was seen often, and many folders left the room of which nobody knows
-// whether it lay in them. Each is one more thing known of the file, not one for each sighting.
-func TestDeparturesCountOnce(t *testing.T) {
-	t.Parallel()
-	const seen, moves = 20, 10
+// evidence is what is known of file 7 after a room's log has told of it, and folders 100, 101 and so on
+// left the room, an hour after another from day -15 on.
+func evidence(t *testing.T, moves int, entries ...audit.LogEntry) []attribution.Sighting {
+	t.Helper()
 	r := newRoster(t)
 	_, err := r.writer.StartRun(t.Context(), "test", now, now)
 	must(t, err)
-	var entries []audit.LogEntry
-	for i := range seen {
-		entries = append(entries, audit.LogEntry{At: day(-50 + i), EntryID: "7", ParentID: "nobody knows", ActionID: 5001})
-	}
 	_, _, err = r.writer.ApplyLog(t.Context(), room, entries, true)
 	must(t, err)
 	read := audit.ReadWindow{Span: audit.Span{From: day(-20), To: day(-1)}, ReadAt: now, Rows: 2 * moves}
@@ -35,9 +30,50 @@ func TestDeparturesCountOnce(t *testing.T) {
 	rooms := attribution.NewRooms([]attribution.Room{{ID: room, Title: "Tender"}})
 	_, err = r.writer.CommitWindow(t.Context(), attribution.NewBatch(read, attribution.Evidence{}, rooms))
 	must(t, err)
-	evidence, err := r.writer.Evidence(t.Context(), []audit.Event{{ID: 99, Target: []string{"7"}, Kind: audit.Kind{ActionID: 5001}}})
+	known, err := r.writer.Evidence(t.Context(), []audit.Event{{ID: 99, Target: []string{"7"}, Kind: audit.Kind{ActionID: fileAction}}})
 	must(t, err)
-	if n := len(evidence.Sightings[attribution.Entry{ID: "7"}]); n != seen+moves {
+	return known.Sightings[attribution.Entry{ID: "7"}]
+}
+
+const fileAction = 5001
+
+func inFolder(at time.Time, parent string) audit.LogEntry {
+	return audit.LogEntry{At: at, EntryID: "7", ParentID: parent, ActionID: fileAction}
+}
+
+// TestDeparturesCountOnce: a file was seen often, and many folders left the room of which nobody knows
+// whether it lay in them. Each is one more thing known of the file, not one for each sighting.
+func TestDeparturesCountOnce(t *testing.T) {
+	t.Parallel()
+	const seen, moves = 20, 10
+	var entries []audit.LogEntry
+	for i := range seen {
+		entries = append(entries, inFolder(day(-50+i), "nobody knows"))
+	}
+	if n := len(evidence(t, moves, entries...)); n != seen+moves {
 		t.Errorf("%d things are known of the file, want %d sightings and %d departures", n, seen, moves)
+	}
+}
+
+// TestDeparturesOfOthers: a folder that leaves the room takes a file along only if that may have lain in it then.
+func TestDeparturesOfOthers(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		seen []audit.LogEntry
+		want string // where the file was five days after folder 100 had left
+	}{
+		{"below an unknown folder", []audit.LogEntry{inFolder(day(-50), "55")}, ""},
+		{"in the folder", []audit.LogEntry{inFolder(day(-50), "100")}, ""},
+		{"in the room itself", []audit.LogEntry{inFolder(day(-50), room)}, room},
+		{"below an unknown folder long ago", []audit.LogEntry{inFolder(day(-50), "55"), inFolder(day(-40), room)}, room},
+		{"below an unknown folder since", []audit.LogEntry{inFolder(day(-50), room), inFolder(day(-40), "55")}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := attribution.RoomAt(evidence(t, 1, test.seen...), day(-10)); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
 	}
 }
