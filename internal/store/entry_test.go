@@ -2,7 +2,7 @@ package store_test
 
 import (
 	"database/sql"
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,7 +24,7 @@ func evidence(t *testing.T, moves int, entries ...audit.LogEntry) []attribution.
 		read.Events = append(read.Events, audit.Event{
 			ID: int64(i + 1), At: day(-15).Add(time.Duration(i/2) * time.Hour), ActorID: "boss",
 			Kind:   audit.Kind{ActionID: audit.ActionFolderMovedOverwriting, Product: sql.NullInt16{Int16: audit.ProductDocuments, Valid: true}},
-			Target: []string{fmt.Sprint(100 + i/2), "900"}, Context: sql.NullString{String: "Rooms: Tender", Valid: true},
+			Target: []string{strconv.Itoa(100 + i/2), "900"}, Context: sql.NullString{String: "Rooms: Tender", Valid: true},
 		})
 	}
 	rooms := attribution.NewRooms([]attribution.Room{{ID: room, Title: "Tender"}})
