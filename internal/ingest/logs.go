@@ -130,7 +130,8 @@ type logRead struct {
 func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) (whole bool, err error) {
 	var entries []audit.LogEntry
 	var reached time.Time // what has happened since is read
-	for start := 0; !whole; {
+	start := 0
+	for !whole {
 		crowded := start > 0 && !reached.Before(r.span.To) // the next turn would begin here again
 		if r.more != nil && !r.more() && !crowded {
 			break
@@ -158,8 +159,15 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) (whole boo
 	switch {
 	case whole && !r.wantedFrom.IsZero():
 		wantedFrom = audit.Earlier(wantedFrom, r.wantedFrom) // also if the log could not be read so far back
-	case !whole && reached.IsZero():
+	case !whole && start == 0:
 		return false, nil
+	case !whole && reached.IsZero(): // nothing on the last page is understood; others get their turn
+		return false, put(func(ctx context.Context) error {
+			if err := s.applyLog(ctx, r.room, entries, r.whereabouts); err != nil {
+				return err
+			}
+			return s.sink.SetLogTried(ctx, r.room, s.portalNow())
+		})
 	case !whole:
 		span.From, wantedFrom = audit.Earlier(reached, span.To), span.To
 	}

@@ -179,6 +179,28 @@ func TestSyncConfirmsPastACrowdedSecond(t *testing.T) {
 	}
 }
 
+// TestSyncConfirmsBesideUnknownEntries: a long log of which no entry is understood takes its turn, and no more.
+func TestSyncConfirmsBesideUnknownEntries(t *testing.T) {
+	t.Parallel()
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	room := w.At(begin, w.Owner()).CreateRoom(world.RoomSpec{Title: "Room"})
+	for i := range 1500 {
+		w.At(begin.Add(time.Duration(i)*time.Minute), w.Owner()).Upload(room.Folder, "a.docx")
+	}
+	h := newHarness(t, w, end)
+	h.log = func(page audit.LogPage, err error) (audit.LogPage, error) {
+		page.Entries = nil
+		return page, err
+	}
+	h.mustSync(t)
+	var asked bool
+	must(t, h.conn.QueryRow(t.Context(), "SELECT log_asked_at IS NOT NULL FROM room WHERE room_id = $1", room.ID).Scan(&asked))
+	if !asked {
+		t.Error("the room whose log was read comes first in the next run again")
+	}
+}
+
 // TestSyncDoubtsWhereMovedFilesAre: a file was moved from one room to another of the same
 // title, and both were deleted before their logs told. Then nobody knows where its later acts were.
 func TestSyncDoubtsWhereMovedFilesAre(t *testing.T) {
