@@ -295,7 +295,7 @@ COMMENT ON COLUMN analytics.members.room_id IS 'The portal''s own id of the room
 COMMENT ON COLUMN analytics.members.room_title IS 'Latest known title of the room';
 COMMENT ON COLUMN analytics.members.account_id IS 'The portal''s own id of the account';
 COMMENT ON COLUMN analytics.members.display_name IS 'Latest known name of the person. Personal data';
-COMMENT ON COLUMN analytics.members.access IS 'Right in the room: Owner, Room manager, Content creator, Editor, Form filler, Custom filter, Reviewer, Commenter or Viewer; Unknown if no list ever told';
+COMMENT ON COLUMN analytics.members.access IS 'Right in the room: Owner, Room manager, Content creator, Editor, Form filler, Custom filter, Reviewer, Commenter or Viewer, as the lists of members have it: before the first list, the right that the first one gave; Unknown if no list ever told';
 COMMENT ON COLUMN analytics.members.access_rank IS 'Orders rights: 1 is Owner, who may do most, 9 is Viewer, 10 unknown';
 COMMENT ON COLUMN analytics.members.is_owner IS 'True for the owner of the room';
 COMMENT ON COLUMN analytics.members.is_direct IS 'True: the person''s own right; false: one of group_id, whose member they are';
