@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -144,7 +143,7 @@ func (e explained) events(ctx context.Context, facts *audit.ExplainFacts, newest
 
 func (e explained) last(ctx context.Context) (*audit.LastEvent, error) {
 	row, err := e.q.GetLastEvent(ctx, db.GetLastEventParams{
-		PortalID: e.portal.ID, AccountKey: e.account.AccountKey, Until: e.window.To, UntilDate: e.window.To.UTC().Truncate(24 * time.Hour),
+		PortalID: e.portal.ID, AccountKey: e.account.AccountKey, Until: e.window.To, UntilDate: utcDay(e.window.To),
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil

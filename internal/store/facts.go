@@ -226,9 +226,8 @@ func memberFacts(
 	if err != nil {
 		return nil, err
 	}
-	untilDay := w.To.UTC().Truncate(24 * time.Hour)
 	rows, err := q.ListMembers(ctx, db.ListMembersParams{
-		PortalID: p.ID, RoomKeys: keys, OnlyAccount: in.account, Since: w.From, Until: w.To, UntilDate: untilDay,
+		PortalID: p.ID, RoomKeys: keys, OnlyAccount: in.account, Since: w.From, Until: w.To, UntilDate: utcDay(w.To),
 		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
 	})
 	if err != nil {
@@ -241,7 +240,8 @@ func memberFacts(
 	// Whether anybody was active at all, the time of their last activity tells, unless the
 	// window begins on the day of its end.
 	var counts map[memberKey]memberCount
-	if enough != 1 || !w.From.Before(untilDay) {
+	isCounted := enough != 1 || beginsOnLastDay(w)
+	if isCounted {
 		if counts, err = countActivity(ctx, q, p, w, keys, in.account, filter); err != nil {
 			return nil, err
 		}
@@ -250,24 +250,25 @@ func memberFacts(
 	for _, room := range in.rooms {
 		ids[room.RoomKey] = room.RoomID
 	}
-	facts := make([]audit.MemberFacts, len(rows))
-	for i, r := range rows {
-		a := accounts[r.AccountKey]
-		facts[i] = audit.MemberFacts{
+	facts := make([]audit.MemberFacts, 0, len(rows))
+	for _, r := range rows {
+		a, known := accounts[r.AccountKey]
+		if !known { // the warehouse is torn, and verify tells so
+			continue
+		}
+		m := audit.MemberFacts{
 			RoomID: ids[r.RoomKey], AccountID: a.AccountID, Name: a.Name, Email: textOrEmpty(a.Email),
 			Status: audit.AccountStatus(a.Status), Guest: a.IsGuest, Registered: zeroTime(a.RegisteredAt),
 			Access: audit.Access(r.Access), Owner: r.IsOwner, JoinedAt: r.JoinedAt.UTC(), JoinedAfter: r.JoinedAfter.UTC(),
 			LastActiveAt: r.LastActiveAt.UTC(), LastSeenAt: a.LastSeenAt.UTC(),
 		}
-		m := &facts[i]
-		switch {
-		case counts != nil:
+		if isCounted {
 			c := counts[memberKey{r.RoomKey, r.AccountKey}]
 			m.Events, m.DoubtfulEvents = c.events, c.doubtful
 			if !c.lastAt.IsZero() {
 				m.LastActiveAt = c.lastAt
 			}
-		default:
+		} else {
 			if !m.LastActiveAt.Before(w.From) {
 				m.Events = 1
 			}
@@ -275,6 +276,7 @@ func memberFacts(
 				m.DoubtfulEvents = 1
 			}
 		}
+		facts = append(facts, m)
 	}
 	return facts, nil
 }
@@ -293,6 +295,11 @@ func activityKeys(ctx context.Context, q *db.Queries, p Portal, in selected) ([]
 	return append(keys, titles...), nil
 }
 
+func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// beginsOnLastDay reports whether the window begins on the UTC day of its end.
+func beginsOnLastDay(w audit.Window) bool { return !w.From.Before(utcDay(w.To)) }
+
 type memberKey struct{ room, account int32 }
 
 // memberCount is what a member did in the window.
@@ -305,8 +312,8 @@ func countActivity(
 	ctx context.Context, q *db.Queries, p Portal, w audit.Window, keys []int32, account int32, filter audit.Filter,
 ) (map[memberKey]memberCount, error) {
 	head, days, tail := w.Parts()
-	if !days.To.After(days.From) && tail.To.Equal(tail.From) { // within one day
-		head.From = head.From.Truncate(24 * time.Hour)
+	if beginsOnLastDay(w) {
+		head.From = utcDay(w.From)
 	}
 	rows, err := q.CountMemberActivity(ctx, db.CountMemberActivityParams{
 		PortalID: p.ID, RoomKeys: keys, OnlyAccount: account, CountedFrom: w.From, FirstDay: days.From, LastDay: days.To,
@@ -341,7 +348,7 @@ func accountsSeen(
 			keys = append(keys, m.AccountKey)
 		}
 	}
-	day := until.UTC().Truncate(24 * time.Hour)
+	day := utcDay(until)
 	rows, err := q.ListAccountsSeen(ctx, db.ListAccountsSeenParams{PortalID: p.ID, AccountKeys: keys, Until: until, UntilDay: day, UntilDate: day})
 	if err != nil {
 		return nil, fmt.Errorf("read accounts: %w", err)

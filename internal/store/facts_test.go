@@ -211,3 +211,19 @@ func checkActivity(ctx context.Context, t *rapid.T, reader *store.Reader, raw []
 		}
 	}
 }
+
+// TestFactsOfTornWarehouse: a member whose account is not there is left out, as verify tells of what is torn.
+func TestFactsOfTornWarehouse(t *testing.T) {
+	t.Parallel()
+	reader, _, url := warehouse(t, now, 4)
+	w := audit.Window{From: now.AddDate(0, 0, -3), To: now, Zone: time.UTC}
+	before, err := reader.InactiveFacts(t.Context(), w, nil, audit.FilterAny, 1)
+	must(t, err)
+	_, err = connect(t, url).Exec(t.Context(), "DELETE FROM account WHERE account_key = (SELECT min(account_key) FROM room_member)")
+	must(t, err)
+	after, err := reader.InactiveFacts(t.Context(), w, nil, audit.FilterAny, 1)
+	must(t, err)
+	if len(after.Members) == 0 || len(after.Members) >= len(before.Members) {
+		t.Errorf("%d members, before %d", len(after.Members), len(before.Members))
+	}
+}
