@@ -10,43 +10,6 @@ import (
 	"time"
 )
 
-const addCrossings = `-- name: AddCrossings :one
-WITH fresh AS (
-    INSERT INTO entry_crossing (portal_id, is_folder, entry_id, event_id)
-    SELECT $1::integer, unnest($2::boolean[]), unnest($3::text[]), unnest($4::bigint[])
-    ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id
-),
-stale AS (
-    UPDATE entry AS e
-    SET is_stale = true, has_moves = e.is_folder
-    FROM (SELECT DISTINCT portal_id, is_folder, entry_id FROM fresh) AS f
-    WHERE e.portal_id = f.portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.entry_id
-)
-SELECT count(*) FILTER (WHERE f.is_folder) AS folders FROM fresh AS f
-`
-
-type AddCrossingsParams struct {
-	PortalID int32
-	Folders  []bool
-	EntryIDs []string
-	EventIDs []int64
-}
-
-// Notes which files and folders crossed the border of a room, and that their
-// events are to be judged again. Returns how many were not known before.
-func (q *Queries) AddCrossings(ctx context.Context, arg AddCrossingsParams) (int64, error) {
-	row := q.db.QueryRow(ctx, addCrossings,
-		arg.PortalID,
-		arg.Folders,
-		arg.EntryIDs,
-		arg.EventIDs,
-	)
-	var folders int64
-	err := row.Scan(&folders)
-	return folders, err
-}
-
 const addEntryEvents = `-- name: AddEntryEvents :exec
 WITH events AS (
     SELECT
@@ -98,19 +61,83 @@ func (q *Queries) AddEntryEvents(ctx context.Context, arg AddEntryEventsParams) 
 	return err
 }
 
-const addEntrySightings = `-- name: AddEntrySightings :exec
+const addEntryMoves = `-- name: AddEntryMoves :many
+WITH fresh AS (
+    INSERT INTO entry_move (portal_id, is_folder, entry_id, event_id, is_crossing)
+    SELECT
+        $1::integer, unnest($2::boolean[]), unnest($3::text[]),
+        unnest($4::bigint[]), unnest($5::boolean[])
+    ON CONFLICT DO NOTHING
+    RETURNING portal_id, is_folder, entry_id, event_id
+),
+stale AS (
+    UPDATE entry AS e
+    SET is_stale = true, has_moves = e.is_folder
+    FROM (SELECT DISTINCT portal_id, is_folder, entry_id FROM fresh) AS f
+    WHERE e.portal_id = f.portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.entry_id
+)
+SELECT f.event_id FROM fresh AS f WHERE f.is_folder
+`
+
+type AddEntryMovesParams struct {
+	PortalID  int32
+	Folders   []bool
+	EntryIDs  []string
+	EventIDs  []int64
+	Crossings []bool
+}
+
+// Notes which files and folders were moved or copied, and that their events are to be
+// judged again. Returns those of the events that moved folders and were not known before.
+func (q *Queries) AddEntryMoves(ctx context.Context, arg AddEntryMovesParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, addEntryMoves,
+		arg.PortalID,
+		arg.Folders,
+		arg.EntryIDs,
+		arg.EventIDs,
+		arg.Crossings,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var event_id int64
+		if err := rows.Scan(&event_id); err != nil {
+			return nil, err
+		}
+		items = append(items, event_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const addEntrySightings = `-- name: AddEntrySightings :many
 WITH fresh AS (
     INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id, was_asked)
     SELECT
         $1::integer, unnest($2::boolean[]), unnest($3::text[]),
         unnest($4::timestamptz[]), unnest($5::integer[]), nullif(unnest($6::text[]), ''), $7::boolean
     ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id
+    RETURNING portal_id, is_folder, entry_id, room_key, parent_id
+),
+stale AS (
+    INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves)
+    SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder
+    FROM fresh AS f
+    ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder
 )
-INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves)
-SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder
+SELECT DISTINCT f.room_key
 FROM fresh AS f
-ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder
+WHERE f.is_folder AND f.parent_id IS NOT NULL
+    AND NOT EXISTS (
+        SELECT
+        FROM entry_sighting AS s -- as it was before
+        WHERE s.portal_id = f.portal_id AND s.is_folder AND s.entry_id = f.entry_id AND s.room_key = f.room_key AND s.parent_id = f.parent_id
+    )
 `
 
 type AddEntrySightingsParams struct {
@@ -124,9 +151,10 @@ type AddEntrySightingsParams struct {
 }
 
 // Notes where files and folders were, and that their events are to be judged
-// again. An empty parent_id is none.
-func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsParams) error {
-	_, err := q.db.Exec(ctx, addEntrySightings,
+// again. An empty parent_id is none. Returns the rooms in which folders were seen to
+// lie where nobody had seen them before.
+func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, addEntrySightings,
 		arg.PortalID,
 		arg.Folders,
 		arg.EntryIDs,
@@ -135,7 +163,22 @@ func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsPa
 		arg.ParentIDs,
 		arg.WasAsked,
 	)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var room_key int32
+		if err := rows.Scan(&room_key); err != nil {
+			return nil, err
+		}
+		items = append(items, room_key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const deleteEntryEvents = `-- name: DeleteEntryEvents :exec
@@ -191,12 +234,12 @@ func (q *Queries) GetLastOfChunk(ctx context.Context, arg GetLastOfChunkParams) 
 }
 
 const listDepartures = `-- name: ListDepartures :many
-SELECT DISTINCT t.room_key, x.entry_id, a.occurred_at
-FROM entry_crossing AS x
+SELECT DISTINCT coalesce(t.room_key, 0)::integer AS room_key, x.entry_id, a.occurred_at
+FROM entry_move AS x
 INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
 INNER JOIN kind AS k ON k.portal_id = a.portal_id AND k.kind_key = a.kind_key AND k.action_id = ANY($1::integer[])
 INNER JOIN context AS c ON c.portal_id = a.portal_id AND c.context_key = a.context_key
-INNER JOIN (
+LEFT JOIN (
     SELECT r.room_key, r.title
     FROM room AS r
     WHERE r.portal_id = $2 AND r.room_key = ANY($3::integer[])
@@ -204,9 +247,8 @@ INNER JOIN (
     SELECT n.room_key, n.old_title
     FROM room_rename AS n
     WHERE n.portal_id = $2 AND n.room_key = ANY($3::integer[])
-) AS t ON c.title IS NULL OR c.title = t.title
-WHERE x.portal_id = $2 AND x.is_folder
-ORDER BY t.room_key, a.occurred_at, x.entry_id
+) AS t ON t.title = c.title
+WHERE x.portal_id = $2 AND x.is_folder AND x.is_crossing AND (t.room_key IS NOT NULL OR c.title IS NULL)
 `
 
 type ListDeparturesParams struct {
@@ -222,7 +264,8 @@ type ListDeparturesRow struct {
 }
 
 // When folders were moved that may have left or entered one of the given rooms: what
-// lay in them has no event of its own. Moves from and to what is no room name no title.
+// lay in them has no event of its own. Moves from and to what is no room name no title; their room_key
+// is 0, and it may be any room.
 func (q *Queries) ListDepartures(ctx context.Context, arg ListDeparturesParams) ([]ListDeparturesRow, error) {
 	rows, err := q.db.Query(ctx, listDepartures, arg.ActionIDs, arg.PortalID, arg.RoomKeys)
 	if err != nil {
@@ -302,9 +345,9 @@ CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the
     WHERE e.portal_id = $3 AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
     UNION ALL
     SELECT a.occurred_at, 0, NULL, false
-    FROM entry_crossing AS x
+    FROM entry_move AS x
     INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
-    WHERE x.portal_id = $3 AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id
+    WHERE x.portal_id = $3 AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id AND x.is_crossing
     OFFSET 0
 ) AS s
 LEFT JOIN room AS r ON r.portal_id = $3 AND r.room_key = s.room_key
@@ -445,10 +488,16 @@ func (q *Queries) ListEventsOfEntries(ctx context.Context, arg ListEventsOfEntri
 }
 
 const listFolderParents = `-- name: ListFolderParents :many
-SELECT DISTINCT s.room_key, s.entry_id, s.parent_id::text AS parent_id
+SELECT s.room_key, s.entry_id, s.parent_id::text AS parent_id
 FROM entry_sighting AS s
 WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[]) AND s.parent_id IS NOT NULL
-ORDER BY s.room_key, s.entry_id, parent_id
+UNION
+SELECT s.room_key, s.entry_id, split_part(a.target, ',', 2)
+FROM entry_sighting AS s
+INNER JOIN entry_move AS x ON x.portal_id = s.portal_id AND x.is_folder = s.is_folder AND x.entry_id = s.entry_id AND NOT x.is_crossing
+INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[])
+ORDER BY room_key, entry_id, parent_id
 `
 
 type ListFolderParentsParams struct {
@@ -462,7 +511,7 @@ type ListFolderParentsRow struct {
 	ParentID string
 }
 
-// In which folders the folders of rooms were seen there.
+// In which folders the folders of rooms were seen there, or moved to within the room.
 func (q *Queries) ListFolderParents(ctx context.Context, arg ListFolderParentsParams) ([]ListFolderParentsRow, error) {
 	rows, err := q.db.Query(ctx, listFolderParents, arg.PortalID, arg.RoomKeys)
 	if err != nil {
@@ -511,6 +560,58 @@ func (q *Queries) ListFoldersWithMoves(ctx context.Context, arg ListFoldersWithM
 			return nil, err
 		}
 		items = append(items, entry_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listMovesWithin = `-- name: ListMovesWithin :many
+SELECT w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, m.occurred_at, m.parent_id::text AS parent_id
+FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
+CROSS JOIN LATERAL (
+    SELECT a.occurred_at, split_part(a.target, ',', 2) AS parent_id
+    FROM entry_move AS x
+    INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+    WHERE x.portal_id = $3 AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id AND NOT x.is_crossing
+    OFFSET 0
+) AS m
+ORDER BY w.is_folder, w.entry_id, m.occurred_at, m.parent_id
+`
+
+type ListMovesWithinParams struct {
+	Folders  []bool
+	EntryIDs []string
+	PortalID int32
+}
+
+type ListMovesWithinRow struct {
+	IsFolder   bool
+	EntryID    string
+	OccurredAt time.Time
+	ParentID   string
+}
+
+// When the given files and folders were moved within a room, by time, and into which folder.
+func (q *Queries) ListMovesWithin(ctx context.Context, arg ListMovesWithinParams) ([]ListMovesWithinRow, error) {
+	rows, err := q.db.Query(ctx, listMovesWithin, arg.Folders, arg.EntryIDs, arg.PortalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListMovesWithinRow{}
+	for rows.Next() {
+		var i ListMovesWithinRow
+		if err := rows.Scan(
+			&i.IsFolder,
+			&i.EntryID,
+			&i.OccurredAt,
+			&i.ParentID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -590,6 +691,55 @@ func (q *Queries) ListOpenMoves(ctx context.Context, arg ListOpenMovesParams) ([
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRoomsOfFolderMoves = `-- name: ListRoomsOfFolderMoves :many
+SELECT r.room_key
+FROM (SELECT unnest($1::bigint[]) AS event_id) AS w
+INNER JOIN audit_event AS a ON a.portal_id = $2 AND a.event_id = w.event_id
+INNER JOIN context AS c ON c.portal_id = $2 AND c.context_key = a.context_key
+INNER JOIN entry_move AS x ON x.portal_id = $2 AND x.event_id = w.event_id AND x.is_folder AND x.entry_id = split_part(a.target, ',', 1)
+INNER JOIN room AS r
+    ON r.portal_id = $2 AND (
+        x.is_crossing AND (
+            c.title IS NULL OR r.title = c.title
+            OR EXISTS (SELECT FROM room_rename AS n WHERE n.portal_id = $2 AND n.room_key = r.room_key AND n.old_title = c.title)
+        )
+        OR NOT x.is_crossing AND EXISTS (
+            SELECT
+            FROM entry_sighting AS s
+            WHERE s.portal_id = $2 AND s.is_folder AND s.entry_id = x.entry_id AND s.room_key = r.room_key
+        )
+    )
+GROUP BY r.room_key
+`
+
+type ListRoomsOfFolderMovesParams struct {
+	EventIDs []int64
+	PortalID int32
+}
+
+// The rooms in which moves of folders bear on where their files and folders were: of a move across
+// the border of a room those that bore the title that it names, all if it names none, as
+// ListDepartures has it; of others those in which the folder was seen.
+func (q *Queries) ListRoomsOfFolderMoves(ctx context.Context, arg ListRoomsOfFolderMovesParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, listRoomsOfFolderMoves, arg.EventIDs, arg.PortalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var room_key int32
+		if err := rows.Scan(&room_key); err != nil {
+			return nil, err
+		}
+		items = append(items, room_key)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -828,6 +978,7 @@ FROM entry_sighting AS s
 WHERE e.portal_id = $1
     AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
     AND s.room_key = ANY($2::integer[]) AND NOT e.is_stale
+    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id)
 `
 
 type SetRoomEntriesStaleParams struct {
@@ -835,24 +986,9 @@ type SetRoomEntriesStaleParams struct {
 	RoomKeys []int32
 }
 
-// Has the events judged again of all that was ever seen in the rooms.
+// Has the events judged again of all that was ever seen in the rooms, and the moves placed again into such folders.
 func (q *Queries) SetRoomEntriesStale(ctx context.Context, arg SetRoomEntriesStaleParams) error {
 	_, err := q.db.Exec(ctx, setRoomEntriesStale, arg.PortalID, arg.RoomKeys)
-	return err
-}
-
-const setSeenEntriesStale = `-- name: SetSeenEntriesStale :exec
-UPDATE entry AS e
-SET is_stale = true, has_moves = e.is_folder
-FROM entry_sighting AS s
-WHERE e.portal_id = $1
-    AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
-    AND NOT e.is_stale
-`
-
-// Has the events judged again of all that was ever seen in some room, and the moves placed again into such folders.
-func (q *Queries) SetSeenEntriesStale(ctx context.Context, portalID int32) error {
-	_, err := q.db.Exec(ctx, setSeenEntriesStale, portalID)
 	return err
 }
 

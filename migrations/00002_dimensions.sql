@@ -244,19 +244,21 @@ COMMENT ON COLUMN entry_sighting.room_key IS 'Room; 0: none, or one that is not 
 COMMENT ON COLUMN entry_sighting.parent_id IS 'Folder that it lay in, the room itself or one below; null if nobody said';
 COMMENT ON COLUMN entry_sighting.was_asked IS 'True: by the portal''s answer, whose moment is exact to about a second; false: by a log';
 
-CREATE TABLE entry_crossing (
-    portal_id  integer NOT NULL,
-    is_folder  boolean NOT NULL,
-    entry_id   text NOT NULL,
-    event_id   bigint NOT NULL,
+CREATE TABLE entry_move (
+    portal_id    integer NOT NULL,
+    is_folder    boolean NOT NULL,
+    entry_id     text NOT NULL,
+    event_id     bigint NOT NULL,
+    is_crossing  boolean NOT NULL,
     PRIMARY KEY (portal_id, is_folder, entry_id, event_id)
 );
 
-COMMENT ON TABLE entry_crossing IS 'Events that moved or copied a file or folder into or out of a room: nobody may take it to be where it was seen on the other side of that moment';
-COMMENT ON COLUMN entry_crossing.portal_id IS 'Portal of the event';
-COMMENT ON COLUMN entry_crossing.is_folder IS 'As in entry';
-COMMENT ON COLUMN entry_crossing.entry_id IS 'The file or folder that was moved, of a copy the new one';
-COMMENT ON COLUMN entry_crossing.event_id IS 'The event';
+COMMENT ON TABLE entry_move IS 'Events that moved or copied a file or folder';
+COMMENT ON COLUMN entry_move.portal_id IS 'Portal of the event';
+COMMENT ON COLUMN entry_move.is_folder IS 'As in entry';
+COMMENT ON COLUMN entry_move.entry_id IS 'The file or folder that was moved, of a copy the new one';
+COMMENT ON COLUMN entry_move.event_id IS 'The event';
+COMMENT ON COLUMN entry_move.is_crossing IS 'True: into or out of a room, so that nobody may take it to be where it was seen on the other side of that moment; false: within a room or outside of rooms';
 
 CREATE TABLE people_group (
     portal_id   integer NOT NULL,
@@ -279,7 +281,7 @@ COMMENT ON COLUMN people_group.asked_at IS 'Portal time, UTC, when the portal wa
 
 -- +goose Down
 DROP TABLE people_group;
-DROP TABLE entry_crossing;
+DROP TABLE entry_move;
 DROP TABLE entry_sighting;
 DROP TABLE entry_event;
 DROP TABLE entry;

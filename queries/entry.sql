@@ -63,30 +63,43 @@ WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id
 -- Notes that the portal gave no answer.
 UPDATE entry SET asked_at = @asked_at::timestamptz WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id;
 
--- name: AddEntrySightings :exec
+-- name: AddEntrySightings :many
 -- Notes where files and folders were, and that their events are to be judged
--- again. An empty parent_id is none.
+-- again. An empty parent_id is none. Returns the rooms in which folders were seen to
+-- lie where nobody had seen them before.
 WITH fresh AS (
     INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id, was_asked)
     SELECT
         @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]),
         unnest(@seen_at::timestamptz[]), unnest(@room_keys::integer[]), nullif(unnest(@parent_ids::text[]), ''), @was_asked::boolean
     ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id
+    RETURNING portal_id, is_folder, entry_id, room_key, parent_id
+),
+stale AS (
+    INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves)
+    SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder
+    FROM fresh AS f
+    ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder
 )
-INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves)
-SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder
+SELECT DISTINCT f.room_key
 FROM fresh AS f
-ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder;
+WHERE f.is_folder AND f.parent_id IS NOT NULL
+    AND NOT EXISTS (
+        SELECT
+        FROM entry_sighting AS s -- as it was before
+        WHERE s.portal_id = f.portal_id AND s.is_folder AND s.entry_id = f.entry_id AND s.room_key = f.room_key AND s.parent_id = f.parent_id
+    );
 
--- name: AddCrossings :one
--- Notes which files and folders crossed the border of a room, and that their
--- events are to be judged again. Returns how many were not known before.
+-- name: AddEntryMoves :many
+-- Notes which files and folders were moved or copied, and that their events are to be
+-- judged again. Returns those of the events that moved folders and were not known before.
 WITH fresh AS (
-    INSERT INTO entry_crossing (portal_id, is_folder, entry_id, event_id)
-    SELECT @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]), unnest(@event_ids::bigint[])
+    INSERT INTO entry_move (portal_id, is_folder, entry_id, event_id, is_crossing)
+    SELECT
+        @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]),
+        unnest(@event_ids::bigint[]), unnest(@crossings::boolean[])
     ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id
+    RETURNING portal_id, is_folder, entry_id, event_id
 ),
 stale AS (
     UPDATE entry AS e
@@ -94,7 +107,30 @@ stale AS (
     FROM (SELECT DISTINCT portal_id, is_folder, entry_id FROM fresh) AS f
     WHERE e.portal_id = f.portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.entry_id
 )
-SELECT count(*) FILTER (WHERE f.is_folder) AS folders FROM fresh AS f;
+SELECT f.event_id FROM fresh AS f WHERE f.is_folder;
+
+-- name: ListRoomsOfFolderMoves :many
+-- The rooms in which moves of folders bear on where their files and folders were: of a move across
+-- the border of a room those that bore the title that it names, all if it names none, as
+-- ListDepartures has it; of others those in which the folder was seen.
+SELECT r.room_key
+FROM (SELECT unnest(@event_ids::bigint[]) AS event_id) AS w
+INNER JOIN audit_event AS a ON a.portal_id = @portal_id AND a.event_id = w.event_id
+INNER JOIN context AS c ON c.portal_id = @portal_id AND c.context_key = a.context_key
+INNER JOIN entry_move AS x ON x.portal_id = @portal_id AND x.event_id = w.event_id AND x.is_folder AND x.entry_id = split_part(a.target, ',', 1)
+INNER JOIN room AS r
+    ON r.portal_id = @portal_id AND (
+        x.is_crossing AND (
+            c.title IS NULL OR r.title = c.title
+            OR EXISTS (SELECT FROM room_rename AS n WHERE n.portal_id = @portal_id AND n.room_key = r.room_key AND n.old_title = c.title)
+        )
+        OR NOT x.is_crossing AND EXISTS (
+            SELECT
+            FROM entry_sighting AS s
+            WHERE s.portal_id = @portal_id AND s.is_folder AND s.entry_id = x.entry_id AND s.room_key = r.room_key
+        )
+    )
+GROUP BY r.room_key;
 
 -- name: ListEntrySightings :many
 -- Where the given files and folders were seen, by time, and when they crossed the
@@ -109,9 +145,9 @@ CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the
     WHERE e.portal_id = @portal_id AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
     UNION ALL
     SELECT a.occurred_at, 0, NULL, false
-    FROM entry_crossing AS x
+    FROM entry_move AS x
     INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
-    WHERE x.portal_id = @portal_id AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id
+    WHERE x.portal_id = @portal_id AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id AND x.is_crossing
     OFFSET 0
 ) AS s
 LEFT JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = s.room_key
@@ -120,13 +156,14 @@ ORDER BY w.is_folder, w.entry_id, s.seen_at, s.room_key;
 
 -- name: ListDepartures :many
 -- When folders were moved that may have left or entered one of the given rooms: what
--- lay in them has no event of its own. Moves from and to what is no room name no title.
-SELECT DISTINCT t.room_key, x.entry_id, a.occurred_at
-FROM entry_crossing AS x
+-- lay in them has no event of its own. Moves from and to what is no room name no title; their room_key
+-- is 0, and it may be any room.
+SELECT DISTINCT coalesce(t.room_key, 0)::integer AS room_key, x.entry_id, a.occurred_at
+FROM entry_move AS x
 INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
 INNER JOIN kind AS k ON k.portal_id = a.portal_id AND k.kind_key = a.kind_key AND k.action_id = ANY(@action_ids::integer[])
 INNER JOIN context AS c ON c.portal_id = a.portal_id AND c.context_key = a.context_key
-INNER JOIN (
+LEFT JOIN (
     SELECT r.room_key, r.title
     FROM room AS r
     WHERE r.portal_id = @portal_id AND r.room_key = ANY(@room_keys::integer[])
@@ -134,27 +171,31 @@ INNER JOIN (
     SELECT n.room_key, n.old_title
     FROM room_rename AS n
     WHERE n.portal_id = @portal_id AND n.room_key = ANY(@room_keys::integer[])
-) AS t ON c.title IS NULL OR c.title = t.title
-WHERE x.portal_id = @portal_id AND x.is_folder
-ORDER BY t.room_key, a.occurred_at, x.entry_id;
+) AS t ON t.title = c.title
+WHERE x.portal_id = @portal_id AND x.is_folder AND x.is_crossing AND (t.room_key IS NOT NULL OR c.title IS NULL);
+
+-- name: ListMovesWithin :many
+-- When the given files and folders were moved within a room, by time, and into which folder.
+SELECT w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, m.occurred_at, m.parent_id::text AS parent_id
+FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
+CROSS JOIN LATERAL (
+    SELECT a.occurred_at, split_part(a.target, ',', 2) AS parent_id
+    FROM entry_move AS x
+    INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+    WHERE x.portal_id = @portal_id AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id AND NOT x.is_crossing
+    OFFSET 0
+) AS m
+ORDER BY w.is_folder, w.entry_id, m.occurred_at, m.parent_id;
 
 -- name: SetRoomEntriesStale :exec
--- Has the events judged again of all that was ever seen in the rooms.
+-- Has the events judged again of all that was ever seen in the rooms, and the moves placed again into such folders.
 UPDATE entry AS e
 SET is_stale = true, has_moves = e.is_folder
 FROM entry_sighting AS s
 WHERE e.portal_id = @portal_id
     AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
-    AND s.room_key = ANY(@room_keys::integer[]) AND NOT e.is_stale;
-
--- name: SetSeenEntriesStale :exec
--- Has the events judged again of all that was ever seen in some room, and the moves placed again into such folders.
-UPDATE entry AS e
-SET is_stale = true, has_moves = e.is_folder
-FROM entry_sighting AS s
-WHERE e.portal_id = @portal_id
-    AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
-    AND NOT e.is_stale;
+    AND s.room_key = ANY(@room_keys::integer[]) AND NOT e.is_stale
+    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
 
 -- name: ListStaleEntries :many
 -- A chunk of the entries whose events are to be judged again, with how many these are.
@@ -260,11 +301,17 @@ WHERE e.portal_id = @portal_id AND e.is_folder AND e.entry_id = m.entry_id AND N
 DELETE FROM entry_event WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id AND event_id = ANY(@event_ids::bigint[]);
 
 -- name: ListFolderParents :many
--- In which folders the folders of rooms were seen there.
-SELECT DISTINCT s.room_key, s.entry_id, s.parent_id::text AS parent_id
+-- In which folders the folders of rooms were seen there, or moved to within the room.
+SELECT s.room_key, s.entry_id, s.parent_id::text AS parent_id
 FROM entry_sighting AS s
 WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[]) AND s.parent_id IS NOT NULL
-ORDER BY s.room_key, s.entry_id, parent_id;
+UNION
+SELECT s.room_key, s.entry_id, split_part(a.target, ',', 2)
+FROM entry_sighting AS s
+INNER JOIN entry_move AS x ON x.portal_id = s.portal_id AND x.is_folder = s.is_folder AND x.entry_id = s.entry_id AND NOT x.is_crossing
+INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[])
+ORDER BY room_key, entry_id, parent_id;
 
 -- name: SetEntriesFresh :exec
 UPDATE entry AS e

@@ -54,9 +54,8 @@ type Batch struct {
 	Rooms []RoomUpdate
 	// StaleTitles are titles for which earlier answers must be judged again.
 	StaleTitles []string
-	// Crossings are the files and folders that were moved or copied across the border of a
-	// room, by the events that say so.
-	Crossings map[int64]Entry
+	// Moves are the files and folders that were moved or copied in, into or out of rooms, by event id.
+	Moves map[int64]EntryMove
 	Open
 	// Calls are the lists that the events have made stale.
 	Calls Calls
@@ -70,17 +69,19 @@ type Batch struct {
 type RoomUpdate struct {
 	Room       Room
 	NewRenames []Rename
+	// Retitled: more is known of its titles, or of since when and until when there was the room.
+	Retitled bool
 }
 
 // NewBatch judges the events of a window. What they tell of rooms goes into
 // rooms first, so that the order of windows makes no difference in the end:
 // what it changes for other windows is in StaleTitles.
 func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
-	b := Batch{ReadWindow: read, Open: NewOpen(), Crossings: crossings(read.Events, read.Span)}
+	b := Batch{ReadWindow: read, Open: NewOpen(), Moves: movesOf(read.Events, read.Span)}
 	b.judge(evidence, rooms)
 	for _, news := range Gather(b.Events, b.Answers) {
 		room, stale := rooms.Apply(news)
-		b.Rooms = append(b.Rooms, RoomUpdate{room, news.Renames})
+		b.Rooms = append(b.Rooms, RoomUpdate{room, news.Renames, len(stale) > 0})
 		b.StaleTitles = append(b.StaleTitles, stale...)
 	}
 	if len(b.Rooms) > 0 {
@@ -108,7 +109,7 @@ func (b *Batch) judge(evidence Evidence, rooms *Rooms) {
 			sightings = evidence.Sightings[entry]
 		}
 		b.Answers[i] = Judge(e, log.RoomID, sightings, rooms)
-		if _, crossed := b.Crossings[e.ID]; b.Answers[i].Source == SourceUnplacedMove && !crossed {
+		if b.Answers[i].Source == SourceUnplacedMove && !b.Moves[e.ID].Crossing {
 			b.Answers[i] = Answer{} // all of it happened outside of rooms
 		}
 		b.Classes[i] = audit.Classify(e, log.OwnMembership)

@@ -24,12 +24,13 @@ type Sighting struct {
 	Asked bool
 }
 
-// askSlack is how far the moment of an answer may be from that of an event at the same time: events are
-// dated in whole seconds, up or down, and the portal's clock is known to the second.
-const askSlack = 2 * time.Second
+// askSlack is how far the moment of an answer may be from that of an event at the same time: it takes two
+// requests, seconds apart, to learn where a file lies, events are dated in whole seconds, up or down, and the
+// portal's clock is known to the second.
+const askSlack = 10 * time.Second
 
 // SortSightings puts sightings in order. Whether the portal was asked before or after an event that
-// took the entry elsewhere cannot be told where both were within two seconds: such an answer gets the event's moment.
+// took the entry elsewhere cannot be told where both were within seconds: such an answer gets the event's moment.
 func SortSightings(sightings []Sighting) {
 	for i := range sightings {
 		if s := &sightings[i]; s.Asked {
@@ -64,11 +65,18 @@ func DestinationOf(e audit.Event) (folder Entry, ok bool) {
 	return Entry{Folder: true, ID: e.Target[1]}, true
 }
 
-// crossings are the files and folders of the events of a span that were moved or copied across
-// the border of a room: such an act has two events with the same target at one
-// moment, and one within a room has one. Of two with fractions of seconds one may lie beyond the
-// span's edge: there the one that is here counts as if it had its other.
-func crossings(events []audit.Event, span audit.Span) map[int64]Entry {
+// EntryMove is a file or folder that an event moved or, of a copy, made.
+type EntryMove struct {
+	Entry
+	// Crossing: across the border of a room.
+	Crossing bool
+}
+
+// movesOf are the files and folders that the events of a span moved or copied, by event id, those left
+// out that lay outside of rooms. An act across the border of a room has two events with the same target at one
+// moment, and one within a room has one, which names the room. Of two with fractions of seconds one may lie
+// beyond the span's edge: there the one that is here counts as if it had its other.
+func movesOf(events []audit.Event, span audit.Span) map[int64]EntryMove {
 	type act struct {
 		action int32
 		actor  string
@@ -81,7 +89,7 @@ func crossings(events []audit.Event, span audit.Span) map[int64]Entry {
 			acts[key] = append(acts[key], i)
 		}
 	}
-	crossed := map[int64]Entry{}
+	moves := map[int64]EntryMove{}
 	for key, indexes := range acts {
 		action, _ := audit.LookupAction(key.action)
 		for _, i := range indexes {
@@ -89,12 +97,13 @@ func crossings(events []audit.Event, span audit.Span) map[int64]Entry {
 			hasTwin := slices.ContainsFunc(indexes, func(j int) bool {
 				return events[j].ID != e.ID && events[j].At.Sub(e.At).Abs() <= time.Second
 			})
-			if hasTwin || e.At.Before(span.From.Add(slack(e.At))) || e.At.After(span.To.Add(-slack(e.At))) {
-				crossed[e.ID] = Entry{Folder: !action.Target.IsFile(), ID: e.Target[0]}
+			crossing := hasTwin || e.At.Before(span.From.Add(slack(e.At))) || e.At.After(span.To.Add(-slack(e.At)))
+			if _, inRoom := audit.Title(e.Context.String); crossing || inRoom {
+				moves[e.ID] = EntryMove{Entry{Folder: !action.Target.IsFile(), ID: e.Target[0]}, crossing}
 			}
 		}
 	}
-	return crossed
+	return moves
 }
 
 // slack is how far from an act's event its other event may be, beyond its second.

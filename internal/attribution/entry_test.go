@@ -74,10 +74,10 @@ func TestRoomAtAnswers(t *testing.T) {
 		asked time.Duration // after the event
 		want  string        // where the file was after both
 	}{
-		{-3 * time.Second, ""},
-		{-time.Second / 2, ""},
-		{time.Second / 2, ""},
-		{3 * time.Second, "1"},
+		{-11 * time.Second, ""},
+		{-9 * time.Second, ""},
+		{9 * time.Second, ""},
+		{11 * time.Second, "1"},
 	} {
 		sightings := []attribution.Sighting{{At: moved.Add(test.asked), RoomID: "1", Asked: true}, {At: moved}}
 		attribution.SortSightings(sightings)

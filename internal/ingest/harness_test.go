@@ -83,6 +83,16 @@ func must(t *testing.T, err error) {
 // sync runs one sync and returns what it did.
 func (h *harness) sync(t *testing.T, options ingest.Options) (audit.RunResult, error) {
 	t.Helper()
+	var source ingest.Source = h.client
+	if h.log != nil {
+		source = &otherLogs{h.client, h.log}
+	}
+	return h.syncFrom(t, source, options)
+}
+
+// syncFrom runs one sync with a portal that answers otherwise than the harness's.
+func (h *harness) syncFrom(t *testing.T, source ingest.Source, options ingest.Options) (audit.RunResult, error) {
+	t.Helper()
 	options.Version, options.Logger, options.Now = "test", discard, func() time.Time { return h.now.Add(h.skew) }
 	if options.Parallel == 0 {
 		options.Parallel = 4
@@ -90,10 +100,6 @@ func (h *harness) sync(t *testing.T, options ingest.Options) (audit.RunResult, e
 	w, err := h.store.OpenWriter(t.Context(), h.client.BaseURL(), func(context.Context) (string, error) { return h.owner, nil }, h.now)
 	must(t, err)
 	defer w.Close()
-	var source ingest.Source = h.client
-	if h.log != nil {
-		source = &otherLogs{h.client, h.log}
-	}
 	return ingest.New(source, w, options).Run(t.Context())
 }
 

@@ -234,8 +234,10 @@ func (s *Syncer) explainEvents(ctx context.Context, asked map[audit.RoomMoment]b
 }
 
 // explainRoom reads the pages of a room's log that have the events. It is not
-// done if the portal does not answer: the next run asks again.
+// done if the portal does not answer: the next run asks again. A log has ids unless an
+// entry without one was seen, or the portal does not show it.
 func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.RoomEvent, put putFunc) (done, hasIDs bool, err error) {
+	hasIDs = true
 	left := slices.SortedFunc(slices.Values(events), func(a, b audit.RoomEvent) int { return b.At.Compare(a.At) })
 	taken := map[int64]bool{}
 	for start := 0; len(left) > 0; {
@@ -245,7 +247,7 @@ func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.Room
 		}
 		s.unanswered.Store(0)
 		lowest := lowestID(page.Entries)
-		hasIDs = hasIDs || lowest > 0
+		hasIDs = hasIDs && (lowest > 0 || len(page.Entries) == 0)
 		identify(page.Entries, events, taken)
 		if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries, false) }); err != nil {
 			return false, false, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -74,10 +75,9 @@ func (s *Syncer) askEntries(ctx context.Context, destinations bool) error {
 	if err != nil {
 		return err
 	}
-	folders := folderPlaces{source: s.source, places: map[string]folderPlace{}}
+	folders := folderPlaces{source: s.source, now: s.portalNow, places: map[string]folderPlace{}}
 	return parallel(ctx, s.opts.Parallel, entries, func(ctx context.Context, entry attribution.Entry, put putFunc) error {
-		at := s.portalNow()
-		place, err := folders.placeOf(ctx, entry)
+		place, at, err := folders.placeOf(ctx, entry)
 		if err == nil {
 			s.unanswered.Store(0)
 			return put(func(ctx context.Context) error { return s.sink.PutEntry(ctx, entry, place, at) })
@@ -100,9 +100,17 @@ func (s *Syncer) askEntries(ctx context.Context, destinations bool) error {
 	})
 }
 
-// folderPlaces remembers where folders lie: many files lie in few folders.
+// placeFresh is how far apart the answers may be that together tell where a file lies: in which folder, and in
+// which room that is. What goes elsewhere in between does so within the time in which attribution takes no answer for certain.
+const placeFresh = 5 * time.Second
+
+// askedAgain is how often a portal that is slower than that is asked at most.
+const askedAgain = 3
+
+// folderPlaces asks where files and folders lie, and remembers for a moment where folders do: many files lie in few.
 type folderPlaces struct {
 	source Source
+	now    func() time.Time
 	mu     sync.Mutex
 	places map[string]folderPlace
 }
@@ -110,24 +118,39 @@ type folderPlaces struct {
 type folderPlace struct {
 	audit.Place
 	err error
+	at  time.Time
 }
 
-func (f *folderPlaces) placeOf(ctx context.Context, entry attribution.Entry) (audit.Place, error) {
-	folder := entry.ID
-	if !entry.Folder {
-		var err error
-		if folder, err = f.source.FileFolder(ctx, entry.ID); err != nil {
-			return audit.Place{}, err
+// placeOf returns where an entry lies and since when that is known.
+func (f *folderPlaces) placeOf(ctx context.Context, entry attribution.Entry) (place audit.Place, at time.Time, err error) {
+	if entry.Folder {
+		place, err = f.source.FolderPlace(ctx, entry.ID)
+		return place, f.now(), err
+	}
+	for range askedAgain {
+		folder, err := f.source.FileFolder(ctx, entry.ID)
+		at = f.now()
+		if err != nil {
+			return audit.Place{}, at, err
+		}
+		known := f.folder(ctx, folder)
+		if known.err != nil || known.at.Sub(at) <= placeFresh {
+			return known.Place, at, known.err
 		}
 	}
+	return audit.Place{}, at, fmt.Errorf("%w: its answers come too slowly to tell where a file lies", audit.ErrUnavailable)
+}
+
+func (f *folderPlaces) folder(ctx context.Context, id string) folderPlace {
 	f.mu.Lock()
-	known, ok := f.places[folder]
+	known, ok := f.places[id]
 	f.mu.Unlock()
-	if !ok {
-		known.Place, known.err = f.source.FolderPlace(ctx, folder)
+	if !ok || f.now().Sub(known.at) > placeFresh {
+		known.Place, known.err = f.source.FolderPlace(ctx, id)
+		known.at = f.now()
 		f.mu.Lock()
-		f.places[folder] = known
+		f.places[id] = known
 		f.mu.Unlock()
 	}
-	return known.Place, known.err
+	return known
 }

@@ -89,12 +89,7 @@ func TestSyncNeverStarves(t *testing.T) {
 	}
 	h := newHarness(t, w, end)
 	for range 4 {
-		writer, err := h.store.OpenWriter(t.Context(), h.client.BaseURL(), func(context.Context) (string, error) { return h.owner, nil }, h.now)
-		must(t, err)
-		_, err = ingest.New(&failing{h.client, ids}, writer, ingest.Options{
-			Version: "test", Logger: discard, Now: func() time.Time { return h.now },
-		}).Run(t.Context())
-		writer.Close()
+		_, err := h.syncFrom(t, &failing{h.client, ids}, ingest.Options{})
 		if !errors.Is(err, ingest.ErrIncomplete) {
 			t.Fatalf("got %v, want an incomplete run", err)
 		}
@@ -283,19 +278,22 @@ func TestSyncPlacesMovesAtTheirTime(t *testing.T) {
 	h.wantNothingOpen(t)
 }
 
-// closedFiles is a portal that shows neither logs nor files while the key lacks rights.
-type closedFiles struct {
+// closedPortal is a portal that does not show what the key lacks the rights for.
+type closedPortal struct {
 	*docspace.Client
-	closed bool
-	asked  int
+	logs, files bool // it shows these
+	asked       int  // for files
 }
 
-func (c *closedFiles) RoomLog(context.Context, string, time.Time, time.Time, int, int) (audit.LogPage, error) {
-	return audit.LogPage{}, audit.ErrNotReadable
+func (c *closedPortal) RoomLog(ctx context.Context, id string, from, to time.Time, start, count int) (audit.LogPage, error) {
+	if !c.logs {
+		return audit.LogPage{}, audit.ErrNotReadable
+	}
+	return c.Client.RoomLog(ctx, id, from, to, start, count)
 }
 
-func (c *closedFiles) FileFolder(ctx context.Context, id string) (string, error) {
-	if c.asked++; c.closed {
+func (c *closedPortal) FileFolder(ctx context.Context, id string) (string, error) {
+	if c.asked++; !c.files {
 		return "", audit.ErrNotReadable
 	}
 	return c.Client.FileFolder(ctx, id)
@@ -312,13 +310,10 @@ func TestSyncAsksForRefusedFilesAgain(t *testing.T) {
 	boss.CreateRoom(world.RoomSpec{Title: "Tender"})
 	file := w.At(begin.Add(time.Hour), w.Owner()).Upload(room.Folder, "a.docx")
 	h := newHarness(t, w, end)
-	portal := &closedFiles{Client: h.client, closed: true}
+	portal := &closedPortal{Client: h.client}
 	sync := func(asked int, room string) {
 		t.Helper()
-		writer, err := h.store.OpenWriter(t.Context(), h.client.BaseURL(), func(context.Context) (string, error) { return h.owner, nil }, h.now)
-		must(t, err)
-		defer writer.Close()
-		_, err = ingest.New(portal, writer, ingest.Options{Version: "test", Logger: discard, Now: func() time.Time { return h.now }}).Run(t.Context())
+		_, err := h.syncFrom(t, portal, ingest.Options{})
 		must(t, err)
 		if got := h.roomsOf(t, file.ID); portal.asked != asked || got[0] != room {
 			t.Errorf("on %s the portal was asked %d times and the file is in %q, want %d and %q", h.now.Format(time.DateOnly), portal.asked, got[0], asked, room)
@@ -327,7 +322,112 @@ func TestSyncAsksForRefusedFilesAgain(t *testing.T) {
 	sync(1, "")
 	h.now = h.now.AddDate(0, 0, 3)
 	sync(1, "")
-	portal.closed = false
+	portal.files = true
 	h.now = h.now.AddDate(0, 0, 5)
 	sync(2, room.ID)
+}
+
+// TestSyncLearnsWhereFoldersLieLater: a folder left a room, and at first nobody knows whether a file
+// was in it. A later log tells in which folder that one lay, which makes an earlier event's room known.
+func TestSyncLearnsWhereFoldersLieLater(t *testing.T) {
+	t.Parallel()
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	room, archive := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Archive"})
+	plans, others := boss(1).CreateFolder(room.Folder, "Plans"), boss(1).CreateFolder(room.Folder, "Others")
+	file := boss(1).Upload(plans, "a.docx")
+	boss(2).CreateRoom(world.RoomSpec{Title: "Tender"})
+	boss(3).Save(file)
+	boss(4).MoveFolder(others, archive.Folder)
+	boss(5).Download(file)
+	h := newHarness(t, w, begin.AddDate(0, 0, 6))
+	portal := &closedPortal{Client: h.client, logs: true}
+	_, err := h.syncFrom(t, portal, ingest.Options{})
+	must(t, err)
+	if got, want := fmt.Sprintf("%q", h.roomsOf(t, file.ID)), fmt.Sprintf("%q", []string{room.ID, room.ID, ""}); got != want {
+		t.Errorf("the upload, the save and the download are in %s, want %s", got, want)
+	}
+	boss(7).RenameFolder(plans, "Drafts")
+	h.now = end
+	_, err = h.syncFrom(t, portal, ingest.Options{})
+	must(t, err)
+	if got, want := fmt.Sprintf("%q", h.roomsOf(t, file.ID)), fmt.Sprintf("%q", []string{room.ID, room.ID, room.ID}); got != want {
+		t.Errorf("the upload, the save and the download are in %s, want %s", got, want)
+	}
+}
+
+// TestSyncDoubtsWhatWasMovedIntoAFolder: a file was seen in a room, was moved into a folder of that
+// room, and went to another room of the same title with that folder. Only the trail tells of all that.
+func TestSyncDoubtsWhatWasMovedIntoAFolder(t *testing.T) {
+	t.Parallel()
+	begin := end.Add(-10 * 24 * time.Hour)
+	w := world.New(world.Config{Created: begin})
+	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
+	outer := boss(1).CreateFolder(first.Folder, "Plans")
+	inner := boss(1).CreateFolder(first.Folder, "Drafts")
+	direct, deep, stays := boss(2).Upload(first.Folder, "a.docx"), boss(2).Upload(first.Folder, "b.docx"), boss(2).Upload(first.Folder, "c.docx")
+	h := newHarness(t, w, begin.AddDate(0, 0, 3))
+	portal := &closedPortal{Client: h.client, files: true}
+	sync := func() {
+		t.Helper()
+		_, err := h.syncFrom(t, portal, ingest.Options{})
+		must(t, err)
+	}
+	sync()
+	boss(4).MoveFile(direct, outer)
+	boss(4).MoveFile(deep, inner)
+	boss(4).MoveFolder(inner, outer)
+	boss(5).MoveFolder(outer, second.Folder)
+	for _, file := range []*world.File{direct, deep, stays} {
+		boss(6).Download(file)
+	}
+	portal.files = false
+	h.now = end
+	sync()
+	for _, test := range []struct {
+		file *world.File
+		want []string
+	}{
+		{direct, []string{first.ID, "", ""}},
+		{deep, []string{first.ID, "", ""}},
+		{stays, []string{first.ID, first.ID}},
+	} {
+		if got, want := fmt.Sprintf("%q", h.roomsOf(t, test.file.ID)), fmt.Sprintf("%q", test.want); got != want {
+			t.Errorf("what happened to %s is in %s, want %s", test.file.Title, got, want)
+		}
+	}
+}
+
+// TestSyncBelievesAnEmptyLog: a move came into a room whose log has nothing of it. Only where a log is refused, or
+// has no ids, is one of a move's two events taken for the room's.
+func TestSyncBelievesAnEmptyLog(t *testing.T) {
+	t.Parallel()
+	begin := end.Add(-10 * 24 * time.Hour)
+	for _, test := range []struct {
+		name string
+		err  error
+		room bool
+	}{{"empty", nil, false}, {"refused", audit.ErrNotReadable, true}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := world.New(world.Config{Created: begin})
+			boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+			room := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
+			file := boss(2).Upload(boss(2).Documents(), "a.docx")
+			boss(3).MoveFile(file, room.Folder)
+			h := newHarness(t, w, end)
+			h.log = func(audit.LogPage, error) (audit.LogPage, error) { return audit.LogPage{}, test.err }
+			h.mustSync(t)
+			want := []string{"", "", ""}
+			if test.room {
+				want[1] = room.ID
+			}
+			if got, want := fmt.Sprintf("%q", h.roomsOf(t, file.ID)), fmt.Sprintf("%q", want); got != want {
+				t.Errorf("the upload and the two events of the move are in %s, want %s", got, want)
+			}
+			h.wantNothingOpen(t)
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"roompulse/db"
@@ -454,4 +455,11 @@ func judgedEvent(id int64, at time.Time, action int32, product *int16, target *s
 	e.Context = sql.NullString{String: contextText, Valid: true}
 	e.Payload.FolderID = folderID
 	return e
+}
+
+func splitTarget(target *string) []string {
+	if target == nil {
+		return nil
+	}
+	return strings.Split(*target, ",")
 }

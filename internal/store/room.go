@@ -39,6 +39,7 @@ func (w *Writer) KnownRooms(ctx context.Context) ([]attribution.Room, error) {
 func (w *Writer) putRoomUpdates(ctx context.Context, q *db.Queries, b attribution.Batch) error {
 	known := db.SetRoomsKnownParams{PortalID: w.Portal.ID}
 	renamed := db.AddRoomRenamesParams{PortalID: w.Portal.ID}
+	var retitled []int32
 	for _, u := range b.Rooms {
 		key := w.keys.rooms[roomID{id: u.Room.ID}]
 		known.RoomKeys = append(known.RoomKeys, key)
@@ -46,6 +47,9 @@ func (w *Writer) putRoomUpdates(ctx context.Context, q *db.Queries, b attributio
 		known.TitleAt = append(known.TitleAt, u.Room.TitleAt)
 		known.CreatedAt = append(known.CreatedAt, u.Room.Created)
 		known.DeletedAt = append(known.DeletedAt, u.Room.Deleted)
+		if u.Retitled {
+			retitled = append(retitled, key)
+		}
 		for _, r := range u.NewRenames {
 			renamed.RoomKeys = append(renamed.RoomKeys, key)
 			renamed.EventIDs = append(renamed.EventIDs, r.EventID)
@@ -62,10 +66,9 @@ func (w *Writer) putRoomUpdates(ctx context.Context, q *db.Queries, b attributio
 		if err := q.AddRoomRenames(ctx, renamed); err != nil {
 			return fmt.Errorf("add renamings of rooms: %w", err)
 		}
-		// Which folders may have left them goes by their titles.
-		if err := q.SetRoomEntriesStale(ctx, db.SetRoomEntriesStaleParams{PortalID: w.Portal.ID, RoomKeys: renamed.RoomKeys}); err != nil {
-			return fmt.Errorf("note what may have left rooms: %w", err)
-		}
+	}
+	if err := w.setRoomEntriesStale(ctx, q, retitled); err != nil {
+		return err
 	}
 	if err := w.wantLogs(ctx, q, b.LogsFrom); err != nil {
 		return err
@@ -73,7 +76,7 @@ func (w *Writer) putRoomUpdates(ctx context.Context, q *db.Queries, b attributio
 	if err := w.addEntryEvents(ctx, q, b.Entries); err != nil {
 		return err
 	}
-	if err := w.addCrossings(ctx, q, b.Crossings); err != nil {
+	if err := w.addEntryMoves(ctx, q, b.Moves); err != nil {
 		return err
 	}
 	if err := w.putCalls(ctx, q, b.Calls); err != nil {
@@ -104,6 +107,7 @@ func (w *Writer) PutRooms(ctx context.Context, rooms []audit.Room, at time.Time,
 			return err
 		}
 		var stale []string
+		var retitled []int32
 		for _, r := range rooms {
 			err := q.SetRoomListed(ctx, db.SetRoomListedParams{
 				PortalID: w.Portal.ID, RoomKey: w.keys.rooms[roomID{id: r.ID}], Title: r.Title, ListedAt: at, RoomType: r.Type,
@@ -112,7 +116,13 @@ func (w *Writer) PutRooms(ctx context.Context, rooms []audit.Room, at time.Time,
 			if err != nil {
 				return fmt.Errorf("store room %s: %w", r.ID, err)
 			}
-			stale = append(stale, known.List(r.ID, r.Title, r.Created, at)...)
+			titles := known.List(r.ID, r.Title, r.Created, at)
+			if stale = append(stale, titles...); len(titles) > 0 {
+				retitled = append(retitled, w.keys.rooms[roomID{id: r.ID}])
+			}
+		}
+		if err := w.setRoomEntriesStale(ctx, q, retitled); err != nil {
+			return err
 		}
 		hasAgents := slices.ContainsFunc(rooms, func(r audit.Room) bool { return r.Type == audit.RoomTypeAgent })
 		gone, err := q.SetRoomsGone(ctx, db.SetRoomsGoneParams{PortalID: w.Portal.ID, ListedAt: at, HasAgents: hasAgents})

@@ -301,7 +301,7 @@ func (w *Writer) FinishTask(ctx context.Context, task string, at time.Time) erro
 // itself as well, but up to minutes after a backfill, and until then it reads
 // whole tables for a few events.
 func (w *Writer) Analyze(ctx context.Context) error {
-	if _, err := w.conn.Exec(ctx, "ANALYZE audit_event, context, kind, client, page, account, room, entry, entry_crossing, entry_event, entry_sighting, "+
+	if _, err := w.conn.Exec(ctx, "ANALYZE audit_event, context, kind, client, page, account, room, entry, entry_event, entry_move, entry_sighting, "+
 		"room_day, room_last, account_day, account_last, event_hour"); err != nil {
 		return fmt.Errorf("analyze the tables: %w", err)
 	}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"roompulse/db"
+	"roompulse/internal/attribution"
+	"roompulse/internal/audit"
+)
+
+// Evidence returns what is known of the given events beyond themselves: what
+// logs said of them before they were here, and where their files and folders were seen.
+func (w *Writer) Evidence(ctx context.Context, events []audit.Event) (attribution.Evidence, error) {
+	var evidence attribution.Evidence
+	logs, err := w.pendingLogs(ctx, events)
+	if err != nil {
+		return evidence, err
+	}
+	evidence.Logs = logs
+	evidence.Sightings, err = w.sightings(ctx, w.q, events)
+	return evidence, err
+}
+
+// sightings returns where the files and folders of events were seen, by time.
+func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Event) (map[attribution.Entry][]attribution.Sighting, error) {
+	entries := map[attribution.Entry]bool{}
+	for i := range events {
+		if entry, ok := attribution.EntryOf(events[i]); ok {
+			entries[entry] = true
+		}
+	}
+	return w.sightingsOf(ctx, q, entries)
+}
+
+// sightingsOf returns where files and folders were seen, and when they crossed
+// the border of a room or may have, by time.
+func (w *Writer) sightingsOf(
+	ctx context.Context, q *db.Queries, entries map[attribution.Entry]bool,
+) (map[attribution.Entry][]attribution.Sighting, error) {
+	arg := db.ListEntrySightingsParams{PortalID: w.Portal.ID}
+	for entry := range entries {
+		arg.Folders = append(arg.Folders, entry.Folder)
+		arg.EntryIDs = append(arg.EntryIDs, entry.ID)
+	}
+	rows, err := q.ListEntrySightings(ctx, arg)
+	if err != nil {
+		return nil, fmt.Errorf("read where files and folders were: %w", err)
+	}
+	sightings := make(map[attribution.Entry][]attribution.Sighting, len(rows))
+	for _, row := range rows {
+		entry := attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
+		sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC(), RoomID: row.RoomID, Asked: row.WasAsked})
+	}
+	if err := w.addDepartures(ctx, q, sightings, rows); err != nil {
+		return nil, err
+	}
+	for _, list := range sightings {
+		attribution.SortSightings(list)
+	}
+	return sightings, nil
+}
+
+// sightingSet collects sightings, each once.
+type sightingSet struct {
+	arg db.AddEntrySightingsParams
+	met map[sightingKey]bool
+}
+
+type sightingKey struct {
+	entry attribution.Entry
+	at    int64 // microseconds, as the database has it
+	room  int32
+}
+
+func newSightingSet(portal int32, asked bool) *sightingSet {
+	return &sightingSet{db.AddEntrySightingsParams{PortalID: portal, WasAsked: asked}, map[sightingKey]bool{}}
+}
+
+func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32, parent string) {
+	key := sightingKey{entry, at.UnixMicro(), room}
+	if s.met[key] {
+		return
+	}
+	s.met[key] = true
+	s.arg.Folders = append(s.arg.Folders, entry.Folder)
+	s.arg.EntryIDs = append(s.arg.EntryIDs, entry.ID)
+	s.arg.SeenAt = append(s.arg.SeenAt, at)
+	s.arg.RoomKeys = append(s.arg.RoomKeys, room)
+	s.arg.ParentIDs = append(s.arg.ParentIDs, parent)
+}
+
+// addSightings stores where a room's log has seen files and folders.
+func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, entries []audit.LogEntry, held map[int64]time.Time) error {
+	seen := newSightingSet(w.Portal.ID, false)
+	for _, e := range entries {
+		if e.EntryID == "" {
+			continue
+		}
+		at := e.At
+		if known, ok := held[e.EventID]; ok {
+			at = known
+		}
+		action, _ := audit.LookupAction(e.ActionID)
+		seen.add(attribution.Entry{Folder: !action.Target.IsFile(), ID: e.EntryID}, at, room, e.ParentID)
+	}
+	return w.putSightings(ctx, q, seen)
+}
+
+func (w *Writer) putSightings(ctx context.Context, q *db.Queries, seen *sightingSet) error {
+	rooms, err := q.AddEntrySightings(ctx, seen.arg)
+	if err != nil {
+		return fmt.Errorf("store where files and folders were: %w", err)
+	}
+	return w.setRoomEntriesStale(ctx, q, rooms)
+}
