@@ -42,6 +42,34 @@ func (q *Queries) AddExclusion(ctx context.Context, arg AddExclusionParams) (int
 	return exclusion_id, err
 }
 
+const listEmailDomains = `-- name: ListEmailDomains :many
+SELECT DISTINCT lower(substring(email FROM '@([^@]*)$'))::text AS domain
+FROM account
+WHERE portal_id = $1 AND status <> 3 AND email LIKE '%@%'
+ORDER BY domain
+`
+
+// The domains of e-mail addresses of accounts that are there, in lower case.
+func (q *Queries) ListEmailDomains(ctx context.Context, portalID int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, listEmailDomains, portalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var domain string
+		if err := rows.Scan(&domain); err != nil {
+			return nil, err
+		}
+		items = append(items, domain)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listExcludedPeople = `-- name: ListExcludedPeople :many
 SELECT x.exclusion_id, a.account_id
 FROM exclusion AS x
@@ -73,54 +101,6 @@ func (q *Queries) ListExcludedPeople(ctx context.Context, arg ListExcludedPeople
 	for rows.Next() {
 		var i ListExcludedPeopleRow
 		if err := rows.Scan(&i.ExclusionID, &i.AccountID); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listExclusionSubjects = `-- name: ListExclusionSubjects :many
-SELECT a.account_id AS subject, a.name
-FROM account AS a
-WHERE a.portal_id = $1 AND $2::text = 'account' AND (a.account_id = $3::text OR lower(a.email) = lower($3::text))
-UNION ALL
-SELECT r.room_id, r.title
-FROM room AS r
-WHERE r.portal_id = $1 AND $2::text = 'room' AND NOT r.is_unresolved AND r.room_id = $3::text
-UNION ALL
-SELECT g.group_id, g.name
-FROM people_group AS g
-WHERE g.portal_id = $1 AND $2::text = 'group' AND (g.group_id = $3::text OR g.name = $3::text)
-ORDER BY subject
-`
-
-type ListExclusionSubjectsParams struct {
-	PortalID int32
-	Kind     string
-	Subject  string
-}
-
-type ListExclusionSubjectsRow struct {
-	Subject string
-	Name    string
-}
-
-// What a subject may mean: the account with that id or e-mail address, the room
-// with that id, the groups with that id or name.
-func (q *Queries) ListExclusionSubjects(ctx context.Context, arg ListExclusionSubjectsParams) ([]ListExclusionSubjectsRow, error) {
-	rows, err := q.db.Query(ctx, listExclusionSubjects, arg.PortalID, arg.Kind, arg.Subject)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListExclusionSubjectsRow{}
-	for rows.Next() {
-		var i ListExclusionSubjectsRow
-		if err := rows.Scan(&i.Subject, &i.Name); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -173,6 +153,36 @@ func (q *Queries) ListExclusions(ctx context.Context, portalID int32) ([]ListExc
 			&i.ExpiresAt,
 			&i.Name,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listGroups = `-- name: ListGroups :many
+SELECT group_id, name FROM people_group WHERE portal_id = $1 ORDER BY group_id
+`
+
+type ListGroupsRow struct {
+	GroupID string
+	Name    string
+}
+
+// The groups that have, or had, a right in a room, by id.
+func (q *Queries) ListGroups(ctx context.Context, portalID int32) ([]ListGroupsRow, error) {
+	rows, err := q.db.Query(ctx, listGroups, portalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListGroupsRow{}
+	for rows.Next() {
+		var i ListGroupsRow
+		if err := rows.Scan(&i.GroupID, &i.Name); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

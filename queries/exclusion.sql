@@ -40,18 +40,13 @@ UPDATE exclusion
 SET removed_at = @removed_at::timestamptz
 WHERE portal_id = @portal_id AND exclusion_id = @exclusion_id AND removed_at IS NULL;
 
--- name: ListExclusionSubjects :many
--- What a subject may mean: the account with that id or e-mail address, the room
--- with that id, the groups with that id or name.
-SELECT a.account_id AS subject, a.name
-FROM account AS a
-WHERE a.portal_id = @portal_id AND @kind::text = 'account' AND (a.account_id = @subject::text OR lower(a.email) = lower(@subject::text))
-UNION ALL
-SELECT r.room_id, r.title
-FROM room AS r
-WHERE r.portal_id = @portal_id AND @kind::text = 'room' AND NOT r.is_unresolved AND r.room_id = @subject::text
-UNION ALL
-SELECT g.group_id, g.name
-FROM people_group AS g
-WHERE g.portal_id = @portal_id AND @kind::text = 'group' AND (g.group_id = @subject::text OR g.name = @subject::text)
-ORDER BY subject;
+-- name: ListGroups :many
+-- The groups that have, or had, a right in a room, by id.
+SELECT group_id, name FROM people_group WHERE portal_id = @portal_id ORDER BY group_id;
+
+-- name: ListEmailDomains :many
+-- The domains of e-mail addresses of accounts that are there, in lower case.
+SELECT DISTINCT lower(substring(email FROM '@([^@]*)$'))::text AS domain
+FROM account
+WHERE portal_id = @portal_id AND status <> 3 AND email LIKE '%@%'
+ORDER BY domain;

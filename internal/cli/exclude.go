@@ -55,7 +55,11 @@ func (a *app) excludeAdd(c *cli.Context) error {
 			return err
 		}
 		fmt.Fprintf(a.stderr, "Exclusion %d: %s. `roompulse exclude remove %d` takes it back.\n", added.ID, report.ExclusionText(added), added.ID)
-		return nil
+		idle, err := r.WhyIdle(c.Context, added, added.AddedAt)
+		if err == nil && idle != "" { // people may come later
+			fmt.Fprintf(a.stderr, "It takes nobody out yet: %s.\n", idle)
+		}
+		return err
 	})
 }
 

@@ -48,6 +48,9 @@ func (a *app) explain(c *cli.Context) error {
 		return err
 	}
 	defer f.store.Close()
+	if err := f.reader.CheckRooms(c.Context, []string{query.Room}); err != nil {
+		return err
+	}
 	query.Inactive.Window, query.Inactive.Now, query.Inactive.MaxLag = f.window, f.now, f.maxLag
 	e, err := report.Explain(c.Context, f.reader, query)
 	if err != nil {

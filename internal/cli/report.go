@@ -150,8 +150,10 @@ func (f *reportFrame) resolve(c *cli.Context, args audit.WindowArgs) error {
 	if err != nil {
 		return err
 	}
-	f.window, err = args.Resolve(f.now, coverage.CompleteUntil())
-	return err
+	if f.window, err = args.Resolve(f.now, coverage.CompleteUntil()); err != nil {
+		return err
+	}
+	return f.reader.CheckRooms(c.Context, c.StringSlice("room"))
 }
 
 // inactiveQuery is what the filters say.

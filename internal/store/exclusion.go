@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +60,7 @@ func toExclusions(rows []db.ListExclusionsRow) []audit.Exclusion {
 }
 
 // AddExclusion stores an exclusion and returns it with its number. The subject
-// of an account may be its e-mail address and that of a group its name. An
+// of an account may be its e-mail address and that of a group its name, in any case. An
 // earlier exclusion of the same subject ends. The error is a [audit.UsageError]
 // if the portal has no such subject, or several.
 func (r *Reader) AddExclusion(ctx context.Context, x audit.Exclusion) (audit.Exclusion, error) {
@@ -70,9 +71,11 @@ func (r *Reader) AddExclusion(ctx context.Context, x audit.Exclusion) (audit.Exc
 			return fmt.Errorf("lock the portal: %w", err)
 		}
 		if x.Kind != audit.ExcludeDomain {
-			if x.Subject, x.Name, err = exclusionSubject(ctx, q, r.portal, x); err != nil {
+			id, name, err := exclusionSubject(ctx, q, r.portal, x)
+			if err != nil {
 				return err
 			}
+			x.Subject, x.Name = id, name
 		}
 		if err := q.ReplaceExclusion(ctx, db.ReplaceExclusionParams{
 			PortalID: r.portal.ID, Kind: string(x.Kind), Subject: x.Subject, RemovedAt: x.AddedAt,
@@ -92,24 +95,91 @@ func (r *Reader) AddExclusion(ctx context.Context, x audit.Exclusion) (audit.Exc
 
 // exclusionSubject finds what the subject of an exclusion means.
 func exclusionSubject(ctx context.Context, q *db.Queries, p Portal, x audit.Exclusion) (id, name string, err error) {
-	found, err := q.ListExclusionSubjects(ctx, db.ListExclusionSubjectsParams{PortalID: p.ID, Kind: string(x.Kind), Subject: x.Subject})
-	switch {
-	case err != nil:
-		return x.Subject, "", err
-	case len(found) == 0 && x.Kind == audit.ExcludeGroup:
-		return x.Subject, "", audit.Usagef("no room of %s gives or gave a right to such a group, and no others are known: exclude its people one by one, or their domain", p.Host)
-	case len(found) == 0:
-		return x.Subject, "", audit.Usagef("%s has none; a new one needs a roompulse sync", p.Host)
-	case len(found) > 1:
-		ids := make([]string, len(found))
-		for i, row := range found {
-			ids[i] = row.Subject
+	var found []named
+	var otherwise string // what to do if nothing is found
+	switch x.Kind {
+	case audit.ExcludeRoom:
+		rooms, err := listRooms(ctx, q, p, nil)
+		if err != nil {
+			return "", "", err
 		}
-		return x.Subject, "", audit.Usagef("there are several, give the id of one: %s", strings.Join(ids, ", "))
-	case found[0].Subject == audit.GroupEveryone:
-		return x.Subject, "", audit.Usagef("this group is everybody but guests: --guests only leaves them out of a report")
+		for _, room := range rooms {
+			if room.RoomID == x.Subject {
+				found = append(found, named{room.RoomID, room.Title})
+			}
+		}
+		otherwise = p.Host + " has no such room: " + roomCandidates(x.Subject, rooms)
+	case audit.ExcludeGroup:
+		rows, err := q.ListGroups(ctx, p.ID)
+		if err != nil {
+			return "", "", fmt.Errorf("list groups: %w", err)
+		}
+		var groups []named
+		for _, row := range rows {
+			if row.GroupID == x.Subject || strings.EqualFold(row.Name, x.Subject) {
+				found = append(found, named{row.GroupID, row.Name})
+			}
+			if row.GroupID != audit.GroupEveryone {
+				groups = append(groups, named{row.GroupID, row.Name})
+			}
+		}
+		otherwise = "no room of " + p.Host + " gives or gave a right to such a group, and no others are known: "
+		if len(groups) > 0 {
+			otherwise += "give the id or the name of one, " + candidates(x.Subject, groups) + "; or "
+		}
+		otherwise += "exclude its people one by one, or their domain"
+	default:
+		accounts, err := accountsNamed(ctx, q, p, x.Subject)
+		if err != nil {
+			return "", "", err
+		}
+		for _, a := range accounts {
+			found = append(found, named{a.AccountID, a.Name})
+		}
+		otherwise = p.Host + " has no such account: roompulse report inactive --all shows the e-mail addresses of all members; a new account needs a roompulse sync"
 	}
-	return found[0].Subject, found[0].Name, nil
+	switch {
+	case len(found) == 0:
+		return "", "", audit.UsageError(otherwise)
+	case len(found) > 1:
+		return "", "", audit.Usagef("there are several, give the id of one: %s", candidates(x.Subject, found))
+	case found[0].id == audit.GroupEveryone:
+		return "", "", audit.Usagef("this group is everybody but guests: --guests only leaves them out of a report")
+	}
+	return found[0].id, found[0].name, nil
+}
+
+// WhyIdle says why an exclusion takes nobody out at a moment, and what comes near to its
+// subject; it is empty if somebody falls under it.
+func (r *Reader) WhyIdle(ctx context.Context, x audit.Exclusion, at time.Time) (string, error) {
+	switch x.Kind {
+	case audit.ExcludeDomain:
+		domains, err := r.store.q.ListEmailDomains(ctx, r.portal.ID)
+		if err != nil {
+			return "", fmt.Errorf("list the domains of e-mail addresses: %w", err)
+		}
+		if slices.Contains(domains, x.Subject) {
+			return "", nil
+		}
+		there := make([]named, len(domains))
+		for i, domain := range domains {
+			there[i].id = domain
+		}
+		why := fmt.Sprintf("nobody has an e-mail address of %s now", x.Subject)
+		if len(there) > 0 {
+			why += "; there are " + candidates(x.Subject, there)
+		}
+		return why, nil
+	case audit.ExcludeGroup:
+		people, err := r.store.q.ListExcludedPeople(ctx, db.ListExcludedPeopleParams{PortalID: r.portal.ID, Until: at})
+		if err != nil {
+			return "", wrapExclusions(err)
+		}
+		if !slices.ContainsFunc(people, func(row db.ListExcludedPeopleRow) bool { return row.ExclusionID == x.ID }) {
+			return "nobody belongs to the group now", nil
+		}
+	}
+	return "", nil
 }
 
 // RemoveExclusion ends an exclusion. The error is a [audit.UsageError] if there is none.
