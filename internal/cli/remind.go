@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,7 +75,7 @@ func remindFlags() []cli.Flag {
 		&cli.StringFlag{Name: "manager-email", Usage: "send one digest of all rooms to `ADDR`, none to owners and managers", EnvVars: env("manager-email")},
 		&cli.StringFlag{Name: "attach-report", Usage: "attach the report of a manager's rooms to the digest, in a `FORMAT` of report", EnvVars: env("attach-report")},
 		&cli.StringFlag{Name: "templates", Usage: "take templates of mails from `FOLDER`; see `roompulse remind templates`", EnvVars: env("templates")},
-		&cli.StringFlag{Name: "preview", Usage: "write the mails that would be sent to `FOLDER`, as files that mail programs open"},
+		&cli.StringFlag{Name: "preview", Usage: "write the mails that would be sent to `FOLDER`, as files for mail programs; needs no mail server or sender"},
 		&cli.IntFlag{Name: "max-mails-per-minute", Usage: "send at most `N` mails a minute; 0: no limit", Value: 60, EnvVars: env("max-mails-per-minute")},
 	}
 }
@@ -190,13 +191,13 @@ func (r *remindRun) readMail(c *cli.Context) (err error) {
 		return audit.Usagef("--preview and --send exclude each other: look at the files first")
 	case c.Bool("send"):
 		r.smtp, err = config.ReadSMTP()
-	case c.String("preview") != "" || os.Getenv("ROOMPULSE_MAIL_FROM") != "" || os.Getenv("ROOMPULSE_MAIL_REPLY_TO") != "":
+	default:
 		err = r.smtp.ReadAddresses()
 	}
 	if err != nil {
 		return err
 	}
-	_, r.options.MailDomain, _ = strings.Cut(r.smtp.From.Address, "@")
+	_, r.options.MailDomain, _ = strings.Cut(cmp.Or(r.smtp.From.Address, "nobody@localhost"), "@")
 	if r.smtp.ReplyTo != nil {
 		r.options.ReplyTo = r.smtp.ReplyTo.Address
 	}

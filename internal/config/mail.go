@@ -43,19 +43,21 @@ func ReadSMTP() (SMTP, error) {
 		return s, err
 	}
 	err = s.ReadAddresses()
+	if err == nil && s.From.Address == "" {
+		err = audit.Usagef("no sender: set ROOMPULSE_MAIL_FROM to an address, such as 'Acme DocSpace <docspace@acme.example>'")
+	}
 	return s, err
 }
 
-// ReadAddresses reads whom mails come from, which is enough to write them.
+// ReadAddresses reads whom mails come from, as far as that is set, which is enough to look at them.
 func (s *SMTP) ReadAddresses() error {
 	from, err := readAddress("ROOMPULSE_MAIL_FROM")
 	if err != nil {
 		return err
 	}
-	if from == nil {
-		return audit.Usagef("no sender: set ROOMPULSE_MAIL_FROM to an address, such as 'Acme DocSpace <docspace@acme.example>'")
+	if from != nil {
+		s.From = *from
 	}
-	s.From = *from
 	s.ReplyTo, err = readAddress("ROOMPULSE_MAIL_REPLY_TO")
 	return err
 }

@@ -10,8 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/mail"
+	"net/textproto"
 	"strings"
+	"syscall"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -141,10 +144,33 @@ func (s *Sender) connect(ctx context.Context) error {
 
 // advice says what to do about a server that is not ready.
 func advice(err error) string {
-	if strings.Contains(err.Error(), "not support STARTTLS") { // the library has no other sign of it
+	answer, answered := errors.AsType[*textproto.Error](err)
+	network, broken := errors.AsType[net.Error](err)
+	switch text := err.Error(); {
+	case is[*net.DNSError](err):
+		return "check the host in ROOMPULSE_SMTP_URL, and whether this machine can look up names"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: check the port in ROOMPULSE_SMTP_URL, and whether the server runs"
+	case is[*tls.CertificateVerificationError](err):
+		return "name the host in ROOMPULSE_SMTP_URL as its certificate does; if an authority of your own issued it, let this machine trust that"
+	case is[tls.RecordHeaderError](err):
+		return "it does not speak TLS from the first byte: write smtp:// in ROOMPULSE_SMTP_URL, for STARTTLS"
+	// For these two the library has no other sign.
+	case strings.Contains(text, "not support STARTTLS"):
 		return "if it is a relay on this machine or network, add ?tls=off to ROOMPULSE_SMTP_URL; if it speaks TLS from the first byte, write smtps://"
+	case strings.Contains(text, "not support SMTP AUTH"):
+		return "it lets nobody log in here: leave the user out of ROOMPULSE_SMTP_URL and unset the password, or check the port"
+	case answered && answer.Code/10 == 53: // 530, 534, 535, 538: of authentication
+		return "check the user in ROOMPULSE_SMTP_URL and the password"
+	case broken && network.Timeout():
+		return "check host and port in ROOMPULSE_SMTP_URL, and firewalls; if it speaks TLS from the first byte, write smtps://"
 	}
-	return "check ROOMPULSE_SMTP_URL and the password"
+	return "check ROOMPULSE_SMTP_URL, and what the server's log says"
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // Send hands a mail over. A [*audit.DeliveryError] says what became of it if the
@@ -257,7 +283,9 @@ func (c Config) message(m audit.Mail) (*gomail.Msg, error) {
 	// net/mail leaves a backslash as it is in a name that it encodes, and cannot
 	// read that name again.
 	to.Name = strings.ReplaceAll(header(m.ToName), `\`, "/")
-	msg.FromMailAddress(&c.From)
+	if c.From.Address != "" { // else it is only to be looked at
+		msg.FromMailAddress(&c.From)
+	}
 	msg.ToMailAddress(to)
 	if c.ReplyTo != nil {
 		msg.ReplyToMailAddress(c.ReplyTo)

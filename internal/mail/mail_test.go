@@ -116,16 +116,24 @@ func TestProtectedConnections(t *testing.T) {
 		"a wrong password": {
 			server: smtptest.Config{STARTTLS: true, Password: "another"},
 			client: func(c *mail.Config) { c.Encryption, c.User, c.Password = mail.StartTLS, smtptest.User, password },
-			err:    "535",
+			err:    "; check the user in ROOMPULSE_SMTP_URL and the password",
 		},
-		"no STARTTLS": {client: func(c *mail.Config) { c.Encryption = mail.StartTLS }, err: "?tls=off"},
+		"no STARTTLS":                {client: func(c *mail.Config) { c.Encryption = mail.StartTLS }, err: "?tls=off"},
+		"no TLS from the first byte": {client: func(c *mail.Config) { c.Encryption = mail.ImplicitTLS }, err: "; it does not speak TLS from the first byte: write smtp://"},
+		"TLS from the first byte": {
+			server: smtptest.Config{TLS: true},
+			client: func(c *mail.Config) { c.Encryption, c.Timeout = mail.StartTLS, 100*time.Millisecond }, err: "write smtps://",
+		},
+		"nobody there": {client: func(c *mail.Config) { c.Port = 1 }, err: "; nothing listens there: check the port"},
+		// Names below .invalid never resolve (RFC 2606).
+		"no such host": {client: func(c *mail.Config) { c.Host = "mail.acme.invalid" }, err: "; check the host in ROOMPULSE_SMTP_URL"},
 		"a certificate of somebody unknown": {
 			server: smtptest.Config{STARTTLS: true},
-			client: func(c *mail.Config) { c.Encryption, c.RootCAs = mail.StartTLS, nil }, err: "certificate",
+			client: func(c *mail.Config) { c.Encryption, c.RootCAs = mail.StartTLS, nil }, err: "; name the host in ROOMPULSE_SMTP_URL as its certificate does",
 		},
 		"no authentication there": {
 			server: smtptest.Config{STARTTLS: true},
-			client: func(c *mail.Config) { c.Encryption, c.User, c.Password = mail.StartTLS, smtptest.User, password }, err: "AUTH",
+			client: func(c *mail.Config) { c.Encryption, c.User, c.Password = mail.StartTLS, smtptest.User, password }, err: "; it lets nobody log in here",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
