@@ -239,6 +239,12 @@ func TestOwnerWithoutRights(t *testing.T) {
 	must(t, err)
 	_, err = connect(t, pgtest.As(t, address, store.AnalystRole)).Exec(t.Context(), "SELECT * FROM portals")
 	must(t, err)
+
+	_, err = admin.Exec(t.Context(), "REVOKE TEMPORARY ON DATABASE "+databaseOf(t, address)+" FROM "+login)
+	must(t, err)
+	if err := st.SetUpRoles(t.Context(), false); !errors.Is(err, store.ErrNotAllowed) {
+		t.Errorf("without what a sync needs: %v", err)
+	}
 }
 
 // TestRoleExcess: what a role of analysts may have been given before, or what only a superuser can take away, is told.
@@ -265,11 +271,57 @@ func TestRoleExcess(t *testing.T) {
 	login := newLogin(t, address, "CREATEDB IN ROLE pg_read_server_files")
 	check(login, "make roles or databases", "do what pg_read_server_files may")
 
-	_, err := admin.Exec(t.Context(), "GRANT INSERT ON room TO "+store.AnalystRole+"; GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO PUBLIC")
+	_, err := admin.Exec(t.Context(), "GRANT INSERT ON room TO "+store.AnalystRole+"; GRANT EXECUTE ON FUNCTION pg_try_advisory_lock(bigint) TO PUBLIC")
 	must(t, err)
 	check(store.AnalystRole, "read or change tables", "take the locks of a sync")
 	must(t, st.SetUpRoles(t.Context(), false)) // by a superuser, who takes the locks from everybody
 	check(store.AnalystRole, "read or change tables")
+}
+
+// TestRolesSetUpAgain: whatever of it somebody has undone is done again.
+func TestRolesSetUpAgain(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	st := openStore(t, address)
+	admin := connect(t, address)
+	must(t, st.SetUpRoles(t.Context(), false))
+	state := func() string {
+		t.Helper()
+		return strings.Join(list[string](t, admin, `
+			SELECT unnest(setconfig) FROM pg_db_role_setting AS s WHERE s.setrole = $1::text::regrole AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+			UNION ALL SELECT 'database ' || unnest(datacl)::text FROM pg_database WHERE datname = current_database()
+			UNION ALL SELECT nspname || unnest(nspacl)::text FROM pg_namespace WHERE nspname IN ('public', 'analytics')
+			UNION ALL SELECT relname || unnest(relacl)::text FROM pg_class WHERE relnamespace = 'analytics'::regnamespace AND relkind = 'v'
+			UNION ALL SELECT oid::regprocedure || unnest(proacl)::text FROM pg_proc WHERE proacl IS NOT NULL
+			ORDER BY 1`, store.AnalystRole), "\n")
+	}
+	want := state()
+	database := databaseOf(t, address)
+	inDatabase := "ALTER ROLE " + store.AnalystRole + " IN DATABASE " + database
+	for _, undo := range []string{
+		inDatabase + " RESET default_transaction_read_only",
+		inDatabase + " SET statement_timeout = 0",
+		inDatabase + " RESET idle_in_transaction_session_timeout",
+		inDatabase + " SET search_path = public",
+		inDatabase + " SET timezone = 'Europe/Berlin'",
+		"GRANT CONNECT ON DATABASE " + database + " TO PUBLIC",
+		"REVOKE CONNECT ON DATABASE " + database + " FROM " + store.AnalystRole,
+		"GRANT USAGE ON SCHEMA public TO PUBLIC",
+		"REVOKE SELECT ON analytics.members FROM " + store.AnalystRole,
+		"REVOKE EXECUTE ON FUNCTION analytics.activity FROM " + store.AnalystRole,
+		"GRANT EXECUTE ON FUNCTION pg_try_advisory_lock(integer, integer) TO PUBLIC",
+		"GRANT EXECUTE ON FUNCTION lo_creat(integer) TO PUBLIC",
+	} {
+		_, err := admin.Exec(t.Context(), undo)
+		must(t, err)
+		if state() == want {
+			t.Errorf("%s changes nothing", undo)
+		}
+		must(t, st.SetUpRoles(t.Context(), false))
+		if got := state(); got != want {
+			t.Errorf("after %s:\n%s\nwant\n%s", undo, got, want)
+		}
+	}
 }
 
 func databaseOf(t *testing.T, address string) string {

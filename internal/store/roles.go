@@ -26,6 +26,10 @@ GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO ` + AnalystRole + `;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA analytics TO ` + AnalystRole + `;
 `
 
+// lockFunctions choose, of pg_proc, what takes locks or makes large objects.
+const lockFunctions = `pronamespace = 'pg_catalog'::regnamespace
+            AND (proname LIKE 'pg\_%advisory%lock%' OR proname IN ('lo_creat', 'lo_create', 'lo_from_bytea'))`
+
 // rolesSQL may be run any number of times. {database}, {schema} and {owner} are those of the
 // tables; the owner may have held its rights as one of PUBLIC.
 const rolesSQL = `-- The role for analysts. It gets no password here.
@@ -63,8 +67,7 @@ BEGIN
     END IF;
     FOR f IN
         SELECT oid FROM pg_proc
-        WHERE pronamespace = 'pg_catalog'::regnamespace
-            AND (proname LIKE 'pg\_%advisory%lock%' OR proname IN ('lo_creat', 'lo_create', 'lo_from_bytea'))
+        WHERE ` + lockFunctions + `
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, owner);
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
@@ -97,11 +100,20 @@ SELECT coalesce(
 	AND EXISTS (
 		SELECT FROM pg_db_role_setting AS s
 		INNER JOIN pg_database AS d ON d.oid = s.setdatabase AND d.datname = current_database()
-		WHERE s.setrole = r.oid AND 'default_transaction_read_only=on' = ANY(s.setconfig)
+		WHERE s.setrole = r.oid AND s.setconfig @> ARRAY[
+			'default_transaction_read_only=on', 'statement_timeout=5min', 'idle_in_transaction_session_timeout=10min',
+			'search_path=analytics', 'TimeZone=UTC'
+		]
+	)
+	AND EXISTS (
+		SELECT FROM pg_class AS c
+		WHERE c.oid = 'audit_event'::regclass
+			AND has_database_privilege(c.relowner, current_database(), 'CONNECT') AND has_database_privilege(c.relowner, current_database(), 'TEMPORARY')
+			AND has_schema_privilege(c.relowner, c.relnamespace, 'USAGE') AND has_schema_privilege(c.relowner, c.relnamespace, 'CREATE')
 	)
 	AND NOT EXISTS ( -- only a superuser can do something about it
 		SELECT FROM pg_proc AS p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
-		WHERE p.oid = 'pg_advisory_lock(bigint)'::regprocedure AND a.grantee = 0
+		WHERE ` + lockFunctions + ` AND a.grantee = 0
 			AND (SELECT u.rolsuper FROM pg_roles AS u WHERE u.rolname = current_user)
 	), false)
 FROM (SELECT to_regrole($2)::oid AS oid) AS r`
@@ -130,7 +142,7 @@ CROSS JOIN LATERAL (
 	)
 	UNION ALL
 	SELECT 'take the locks of a sync, and make large objects, as everybody may until a superuser runs the SQL of --print',
-		has_function_privilege(r.oid, 'pg_advisory_lock(bigint)', 'EXECUTE')
+		EXISTS (SELECT FROM pg_proc AS p WHERE ` + lockFunctions + ` AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
 ) AS x
 WHERE r.rolname = $1 AND x.may_it`
 
