@@ -3,7 +3,6 @@
 -- Answer   One row per room with activity: events, people, UTC days with activity; busiest first.
 -- Caveats  An event is an act, not an hour of work: a client that saves often counts more.
 
-\set portal 'https://acme.onlyoffice.com'
 \set from '2026-10-01'
 \set to '2026-11-01'
 
@@ -14,6 +13,6 @@ SELECT
     count(DISTINCT account_id) AS people,
     count(DISTINCT day) AS active_days
 FROM analytics.activity_daily
-WHERE portal = :'portal' AND day >= :'from' AND day < :'to'
+WHERE portal = (SELECT portal FROM analytics.portals) AND day >= :'from' AND day < :'to'
 GROUP BY room_id, room_title
 ORDER BY events DESC, room_id COLLATE "C";

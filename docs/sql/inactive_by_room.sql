@@ -4,7 +4,6 @@
 -- Caveats  The plain form. It takes members as of now, and spares nobody who joined last week or whose events
 --          may be hidden under a title that two rooms bore: roompulse report inactive gives the verdicts.
 
-\set portal 'https://acme.onlyoffice.com'
 \set from '2026-10-01'
 \set to '2026-11-01'
 
@@ -17,7 +16,7 @@ SELECT
 FROM (
     SELECT DISTINCT portal, room_id, room_title, account_id
     FROM analytics.members
-    WHERE portal = :'portal' AND valid_to IS NULL
+    WHERE portal = (SELECT portal FROM analytics.portals) AND valid_to IS NULL
 ) AS m
 INNER JOIN analytics.rooms AS r
     ON r.portal = m.portal AND r.room_id = m.room_id AND NOT r.is_archived AND r.deleted_at IS NULL
@@ -26,7 +25,7 @@ INNER JOIN analytics.accounts AS a
 LEFT JOIN (
     SELECT DISTINCT room_id, account_id
     FROM analytics.activity_daily
-    WHERE portal = :'portal' AND day >= :'from' AND day < :'to'
+    WHERE portal = (SELECT portal FROM analytics.portals) AND day >= :'from' AND day < :'to'
 ) AS d ON d.room_id = m.room_id AND d.account_id = m.account_id
 GROUP BY m.room_id, m.room_title
 ORDER BY inactive DESC, m.room_id COLLATE "C";

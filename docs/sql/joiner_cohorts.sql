@@ -4,8 +4,6 @@
 --          on the day of joining or in the 6 or 29 days after it.
 -- Caveats  Only joins whose moment is known. The latest cohorts have not had their 30 days yet.
 
-\set portal 'https://acme.onlyoffice.com'
-
 SELECT
     date_trunc('month', j.day)::date AS cohort,
     count(*) AS joined,
@@ -14,7 +12,7 @@ SELECT
 FROM (
     SELECT portal, room_id, account_id, (min(member_since) AT TIME ZONE 'UTC')::date AS day
     FROM analytics.members
-    WHERE portal = :'portal'
+    WHERE portal = (SELECT portal FROM analytics.portals)
     GROUP BY portal, room_id, account_id
     HAVING bool_and(member_since IS NOT NULL)
 ) AS j

@@ -4,7 +4,6 @@
 --          events and on how many days; those who were away longest first.
 -- Caveats  The mere viewing of an office document leaves no event, so a Viewer's silence says little.
 
-\set portal 'https://acme.onlyoffice.com'
 \set room '463996'
 
 SELECT
@@ -17,10 +16,10 @@ SELECT
 FROM (
     SELECT DISTINCT ON (account_id) account_id, display_name, access
     FROM analytics.members
-    WHERE portal = :'portal' AND room_id = :'room' AND valid_to IS NULL
+    WHERE portal = (SELECT portal FROM analytics.portals) AND room_id = :'room' AND valid_to IS NULL
     ORDER BY account_id, is_direct DESC, access_rank
 ) AS m
 LEFT JOIN analytics.activity_daily AS d
-    ON d.portal = :'portal' AND d.room_id = :'room' AND d.account_id = m.account_id
+    ON d.portal = (SELECT portal FROM analytics.portals) AND d.room_id = :'room' AND d.account_id = m.account_id
 GROUP BY m.account_id, m.display_name, m.access
 ORDER BY last_active_at NULLS FIRST, m.account_id COLLATE "C";

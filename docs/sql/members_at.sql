@@ -5,7 +5,6 @@
 -- Caveats  Before rooms.members_known_from, members are worked out from the room's log: people deleted since
 --          are missing. The right then is that of the first list: logs tell who came and went, not with which right.
 
-\set portal 'https://acme.onlyoffice.com'
 \set room '463996'
 \set at '2026-11-01 00:00+00'
 
@@ -16,7 +15,7 @@ SELECT DISTINCT ON (account_id COLLATE "C")
     group_name,
     nullif(min(coalesce(member_since, '-infinity')) OVER (PARTITION BY account_id), '-infinity') AS member_since
 FROM analytics.members
-WHERE portal = :'portal' AND room_id = :'room'
+WHERE portal = (SELECT portal FROM analytics.portals) AND room_id = :'room'
     AND (valid_from IS NULL OR valid_from <= :'at')
     AND (valid_to IS NULL OR valid_to > :'at')
 ORDER BY account_id COLLATE "C", is_direct DESC, access_rank;

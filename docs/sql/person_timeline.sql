@@ -4,13 +4,13 @@
 --          known, the portal's own sentence.
 -- Caveats  Of class none and nobody are acts that are no activity. Personal data: have a reason.
 
-\set portal 'https://acme.onlyoffice.com'
 \set from '2026-10-01'
 \set to '2026-11-01'
 \set account '66faa6e4-f133-11ea-b126-00ffeec8b4ef'
 
 SELECT occurred_at, event_id, action, class, room_id, room_title, room_source, unresolved_title, description
 FROM analytics.events
-WHERE portal = :'portal' AND account_id = :'account' AND occurred_at >= :'from' AND occurred_at < :'to'
+WHERE portal = (SELECT portal FROM analytics.portals)
+    AND account_id = :'account' AND occurred_at >= :'from' AND occurred_at < :'to'
 ORDER BY occurred_at DESC, event_id DESC
 LIMIT 200;

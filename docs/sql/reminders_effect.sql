@@ -5,8 +5,6 @@
 -- Caveats  Whoever would have come back anyway counts too. The 30 days after the latest are not over yet. The day of
 --          the reminder itself counts as neither before nor after.
 
-\set portal 'https://acme.onlyoffice.com'
-
 SELECT
     m.number,
     count(*) AS sent,
@@ -22,6 +20,6 @@ LEFT JOIN LATERAL (
     WHERE a.portal = m.portal AND a.room_id = m.room_id AND a.account_id = m.account_id
         AND a.day >= (m.claimed_at AT TIME ZONE 'UTC')::date - 30 AND a.day <= (m.claimed_at AT TIME ZONE 'UTC')::date + 30
 ) AS d ON true
-WHERE m.portal = :'portal' AND m.state = 'sent'
+WHERE m.portal = (SELECT portal FROM analytics.portals) AND m.state = 'sent'
 GROUP BY m.number
 ORDER BY m.number;

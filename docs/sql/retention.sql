@@ -4,7 +4,6 @@
 -- Caveats  Months are counted from their first day, and the one before the first is read too. If data begin no earlier,
 --          nobody can have come back.
 
-\set portal 'https://acme.onlyoffice.com'
 \set from '2026-10-01'
 \set to '2026-11-01'
 
@@ -17,7 +16,8 @@ FROM (
     FROM (
         SELECT DISTINCT account_id, date_trunc('month', day)::date AS month
         FROM analytics.activity_daily
-        WHERE portal = :'portal' AND day >= date_trunc('month', :'from'::date)::date - INTERVAL '1 month' AND day < :'to'
+        WHERE portal = (SELECT portal FROM analytics.portals)
+            AND day >= date_trunc('month', :'from'::date)::date - INTERVAL '1 month' AND day < :'to'
     ) AS active
 ) AS m
 WHERE m.month >= date_trunc('month', :'from'::date)::date

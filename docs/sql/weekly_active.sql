@@ -3,7 +3,6 @@
 -- Answer   One row per week (from Monday, UTC): people and rooms with activity, and events.
 -- Caveats  The first and the last week may be cut by the window; weeks outside complete data show too little.
 
-\set portal 'https://acme.onlyoffice.com'
 \set from '2026-10-01'
 \set to '2026-11-01'
 
@@ -13,6 +12,6 @@ SELECT
     count(DISTINCT room_id) AS rooms,
     sum(events) AS events
 FROM analytics.activity_daily
-WHERE portal = :'portal' AND day >= :'from' AND day < :'to'
+WHERE portal = (SELECT portal FROM analytics.portals) AND day >= :'from' AND day < :'to'
 GROUP BY week
 ORDER BY week;

@@ -81,8 +81,8 @@ func TestCookbookForm(t *testing.T) {
 		if row := fmt.Sprintf("| [%s](%s) | %s |\n", q.Name, q.Name, q.Title); strings.Count(string(readme), row) != 1 {
 			t.Errorf("the README has not: %s", row)
 		}
-		if slices.Index(q.Variables, "portal") != 0 {
-			t.Errorf("%s does not ask for the portal first", q.Name)
+		if !strings.Contains(q.SQL, "portal = (SELECT portal FROM analytics.portals)") && q.Name != "data_quality.sql" {
+			t.Errorf("%s does not say which portal it is about", q.Name)
 		}
 	}
 	if rows := strings.Count(string(readme), "](") - strings.Count(string(readme), "](../"); rows != len(all) {
@@ -104,7 +104,7 @@ func TestCookbook(t *testing.T) {
 	t.Parallel()
 	h := newWarehouse(t)
 	values := map[string]string{
-		"portal": h.portal, "from": from.Format(time.DateOnly), "to": to.Format(time.DateOnly), "since": since.Format(time.DateOnly),
+		"from": from.Format(time.DateOnly), "to": to.Format(time.DateOnly), "since": since.Format(time.DateOnly),
 		"at": at.Format(time.RFC3339), "room": h.room, "account": h.busiestAccount(), "zone": "Europe/Berlin",
 	}
 	h.checkTruth(t)
@@ -316,7 +316,7 @@ func (h *warehouse) answers(t *testing.T) map[string][]string {
 	quality, err := report.Activity(t.Context(), h.reader, report.ActivityQuery{Window: window, Now: now, MaxLag: time.Hour})
 	must(t, err)
 	q := quality.DataQuality
-	add("data_quality.sql", q.CompleteFrom.Time, q.CompleteUntil.Time, q.Events, q.UnattributedEvents, q.InferredEvents)
+	add("data_quality.sql", h.portal, q.CompleteFrom.Time, q.CompleteUntil.Time, q.Events, q.UnattributedEvents, q.InferredEvents)
 	add("gaps.sql", "accepted_gap", "2025-03-01 00:00:00+00", "2025-03-02 00:00:00+00", "1 day", 1, "the portal was restored", "nobody worked")
 	add("gaps.sql", "gap", "2025-04-01 08:00:00+00", "2025-04-01 08:00:01+00", "00:00:01", 2, "the portal would not list it", "")
 	add("late_events.sql", 103, "2026-10-01 10:00:00+00", 7, 1, "25:00:00")
@@ -780,7 +780,7 @@ func TestCookbookReadsLittle(t *testing.T) {
 	portal, analyst := newBigWarehouse(t)
 	table := list[int](t, analyst, "SELECT (pg_relation_size(oid) / current_setting('block_size')::integer)::integer FROM pg_class WHERE relname = 'audit_event'")[0]
 	values := map[string]string{
-		"portal": portal, "from": "2026-10-01", "to": "2026-10-11", "since": "2026-10-15", "at": "2026-10-15 12:00+00",
+		"from": "2026-10-01", "to": "2026-10-11", "since": "2026-10-15", "at": "2026-10-15 12:00+00",
 		"room": "100001", "account": list[string](t, analyst, "SELECT min(account_id) FROM accounts")[0], "zone": "Europe/Berlin",
 	}
 	reading := []string{ // the raw events
