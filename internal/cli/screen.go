@@ -24,6 +24,8 @@ type screen struct {
 	mu    sync.Mutex
 	bar   *progressbar.ProgressBar // nil while nothing is shown
 	total int64                    // what the bar counts to, 0 if it only turns
+	begun time.Time                // when it began to count
+	from  int64                    // what it began with
 	hush  context.CancelFunc       // ends the lines of a log, nil if there are none
 }
 
@@ -44,28 +46,33 @@ func (s *screen) Write(b []byte) (int, error) {
 	return s.Writer.Write(b)
 }
 
-// show sets the last line: with a bar, the rate and the time left if it is
-// known about how many there are in total.
-func (s *screen) show(text string, events, total int64) {
+// show sets the last line: a text, with the words beside it if there is room for them, and, if it is known
+// about how many events there are in total, a bar, the rate and the time left.
+func (s *screen) show(text, beside string, events, total int64) {
 	if s.terminal == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bar == nil || total > 0 && s.total != total {
+	switch {
+	case s.bar != nil && s.total > 0 && total > 0:
+		s.bar.ChangeMax64(total)
+	case s.bar == nil || total > 0:
 		if s.bar != nil {
 			_ = s.bar.Finish() // or it would go on turning
 		}
-		s.bar, s.total = newBar(s.Writer, total), total
+		s.bar = newBar(s.Writer, total)
+		s.begun, s.from = time.Now(), events
 	}
-	// A line that wraps could not be wiped. Around the text come a spinner and the time: "⠋ ... [1h23m45s]",
-	// or a bar, the rate and two times: " 12% |      | (1234 events/s) [1h23m45s:2h34m56s]".
-	around := 14
+	s.total = max(s.total, total)
+	// A line that wraps could not be wiped. Around the text come a spinner and the time, "⠋ ... [1h23m45s]", or
+	// a bar as well, " 12% |      | [1h23m45s]".
+	around, words := 14, []string{beside}
 	if s.total > 0 {
-		around = 64
+		around, words = 34, append(pace(events-s.from, total-events, time.Since(s.begun)), beside)
 	}
 	if width := terminalWidth(s.terminal); width > 0 {
-		text = text[:min(len(text), max(0, width-around))]
+		text = fit(text, words, width-around)
 	}
 	s.bar.Describe(text)
 	if total > 0 {
@@ -76,16 +83,39 @@ func (s *screen) show(text string, events, total int64) {
 	}
 }
 
+// pace tells the rate of events and the time that is left. There is none for the first seconds: requests
+// come back in bursts, and what a run began with took no time.
+func pace(done, left int64, took time.Duration) []string {
+	const soonest = 5 * time.Second
+	if took < soonest || done <= 0 {
+		return nil
+	}
+	rate := float64(done) / took.Seconds()
+	eta := time.Duration(float64(max(left, 0)) / rate * float64(time.Second))
+	return []string{fmt.Sprintf(", %.0f events/s", rate), fmt.Sprintf(", %s left", eta.Round(time.Second))}
+}
+
+// fit returns as much of the text as there is room for, with those of the words that fit behind it.
+func fit(text string, words []string, width int) string {
+	text = text[:min(len(text), max(0, width))]
+	for _, word := range words {
+		if len(text)+len(word) > width {
+			break
+		}
+		text += word
+	}
+	return text
+}
+
 func newBar(w io.Writer, total int64) *progressbar.ProgressBar {
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(w), progressbar.OptionSpinnerType(14), progressbar.OptionSetElapsedTime(true),
-		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionClearOnFinish(),
 	}
 	if total == 0 {
 		return progressbar.NewOptions64(-1, options...)
 	}
-	return progressbar.NewOptions64(total, append(options, progressbar.OptionSetWidth(12), progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("events"), progressbar.OptionSetPredictTime(true))...)
+	return progressbar.NewOptions64(total, append(options, progressbar.OptionSetWidth(12))...)
 }
 
 // done wipes the last line.
@@ -97,7 +127,7 @@ func (s *screen) done() {
 	}
 	if s.bar != nil {
 		_ = s.bar.Finish()
-		s.bar = nil
+		s.bar, s.total = nil, 0
 	}
 }
 
@@ -107,14 +137,15 @@ func (s *screen) progress(ctx context.Context, log *slog.Logger) func(ingest.Pro
 	if s.terminal == nil {
 		return s.logProgress(ctx, log)
 	}
+	const safe = " (Ctrl-C is safe)"
 	return func(at ingest.Progress) {
 		switch {
 		case at.Task != "events" || at.Reached.IsZero():
-			s.show("reading "+at.Task, 0, 0)
+			s.show("reading "+at.Task, "", 0, 0)
 		case at.Total == 0:
-			s.show(fmt.Sprintf("back to %s: %d events (Ctrl-C is safe)", at.Reached.Format(time.DateOnly), at.Events), 0, 0)
+			s.show(fmt.Sprintf("back to %s: %d events", at.Reached.Format(time.DateOnly), at.Events), safe, 0, 0)
 		default:
-			s.show("back to "+at.Reached.Format(time.DateOnly)+" (Ctrl-C is safe)", at.Events, at.Total)
+			s.show("back to "+at.Reached.Format(time.DateOnly), safe, at.Events, at.Total)
 		}
 	}
 }

@@ -41,3 +41,36 @@ func TestProgressWithoutTerminal(t *testing.T) {
 		}
 	})
 }
+
+// TestPace: a rate and the time left are told when they mean something, by what was read since the bar began.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		done, left int64
+		took       time.Duration
+		want       string
+	}{
+		"just begun":         {done: 2000, left: 90_000, took: 20 * time.Millisecond},
+		"nothing came":       {left: 90_000, took: time.Minute},
+		"under way":          {done: 30_000, left: 90_000, took: 30 * time.Second, want: ", 1000 events/s, 1m30s left"},
+		"more than expected": {done: 30_000, left: -5, took: 30 * time.Second, want: ", 1000 events/s, 0s left"},
+	} {
+		if got := strings.Join(pace(test.done, test.left, test.took), ""); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// TestFit: what there is no room for is left out, the least of it first.
+func TestFit(t *testing.T) {
+	t.Parallel()
+	words := []string{", 1000 events/s", ", 2h left", " (Ctrl-C is safe)"}
+	for width, want := range map[int]string{
+		-5: "", 4: "back", 18: "back to 2026-03-01", 33: "back to 2026-03-01, 1000 events/s",
+		58: "back to 2026-03-01, 1000 events/s, 2h left", 59: "back to 2026-03-01, 1000 events/s, 2h left (Ctrl-C is safe)",
+	} {
+		if got := fit("back to 2026-03-01", words, width); got != want {
+			t.Errorf("in %d columns: %q, want %q", width, got, want)
+		}
+	}
+}

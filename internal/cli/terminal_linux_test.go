@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"roompulse/internal/demoportal"
+	"roompulse/internal/ingest"
 	"roompulse/internal/testkit/pgtest"
 )
 
@@ -52,6 +55,48 @@ func TestTerminal(t *testing.T) {
 	for _, plain := range []string{"NO_COLOR=1", "TERM=dumb"} {
 		if screen := onTerminal(t, narrow, append(setting, plain), "report", "inactive"); strings.Contains(screen, "\x1b") {
 			t.Errorf("with %s the report has colours", plain)
+		}
+	}
+}
+
+// TestProgressOnTerminal: a bar that begins with events does not count them as read in its first moment, stays
+// one line, and goes when the sync is done.
+func TestProgressOnTerminal(t *testing.T) {
+	t.Parallel()
+	const columns = 100
+	master, terminal := openTerminal(t, columns)
+	synctest.Test(t, func(t *testing.T) {
+		s := newScreen(terminal)
+		tell := s.progress(t.Context(), slog.New(slog.DiscardHandler))
+		at := ingest.Progress{Task: "events", Reached: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Events: 40_000, Total: 90_000}
+		tell(at)
+		at.Events, at.Total = 42_000, 92_000
+		tell(at)
+		time.Sleep(10 * time.Second)
+		at.Events = 50_000
+		tell(at)
+		s.done()
+	})
+	_ = terminal.Close()
+	var screen bytes.Buffer
+	_, _ = io.Copy(&screen, master)
+	var drawn []string
+	for line := range strings.SplitSeq(regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`).ReplaceAllString(screen.String(), ""), "\r") {
+		if line = strings.TrimSpace(line); line != "" {
+			drawn = append(drawn, line)
+		}
+		if n := len([]rune(line)); n > columns {
+			t.Errorf("%d columns: %q", n, line)
+		}
+	}
+	const want = "back to 2026-03-01, 1000 events/s, 42s left (Ctrl-C is safe)"
+	for i, line := range drawn {
+		paced := strings.Contains(line, "events/s")
+		switch {
+		case i == 0 && paced, paced && !strings.HasPrefix(line, want):
+			t.Errorf("line %d tells a rate that means nothing: %q", i, line)
+		case i == len(drawn)-1 && !paced:
+			t.Errorf("the last line is %q, want %s", line, want)
 		}
 	}
 }

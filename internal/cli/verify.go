@@ -41,7 +41,7 @@ func (a *app) verifyCommand() *cli.Command {
 }
 
 func (a *app) verify(ctx context.Context, st *store.Store, portal store.Portal, repair bool) error {
-	tell := func(day time.Time) { a.stderr.show("comparing "+day.Format(time.DateOnly), 0, 0) }
+	tell := func(day time.Time) { a.stderr.show("comparing "+day.Format(time.DateOnly), "", 0, 0) }
 	defer a.stderr.done()
 	var v audit.Verification
 	var err error
