@@ -327,7 +327,7 @@ LEFT JOIN account AS a ON a.portal_id = d.portal_id AND a.account_key = d.accoun
 
 COMMENT ON VIEW analytics.activity_daily IS 'One row per portal, room, person and UTC day with activity: what counts in reports, by class; zero has no row. The first choice for questions about activity: a fraction of the rows of events, and found by day as well as by room. Events under titles that no single room bore are not here: events.unresolved_title has them. That nothing is here means no recorded activity, and only inside [portals.complete_from, portals.complete_until)';
 COMMENT ON COLUMN analytics.activity_daily.portal IS 'Base URL of the portal';
-COMMENT ON COLUMN analytics.activity_daily.day IS 'UTC day; for days of another zone count events';
+COMMENT ON COLUMN analytics.activity_daily.day IS 'UTC day; the one that portals.complete_until lies in is counted up to then. For days of another zone count events';
 COMMENT ON COLUMN analytics.activity_daily.room_id IS 'The portal''s own id of the room';
 COMMENT ON COLUMN analytics.activity_daily.room_title IS 'Latest known title of the room';
 COMMENT ON COLUMN analytics.activity_daily.account_id IS 'Account of who was active';

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -236,6 +237,11 @@ func TestDemoStays(t *testing.T) {
 	}
 	if len(env) != 3 || analyst == "" {
 		t.Fatalf("the demo says %q", said)
+	}
+	// Of the portal's events sync has read as many as the demo says there are.
+	told := regexp.MustCompile(`(?s)An invented portal with (\d+) events,.* done; (\d+) new events,`).FindStringSubmatch(strings.Join(said, "\n"))
+	if told == nil || told[1] != told[2] {
+		t.Errorf("the demo says of events %q", told)
 	}
 	conn, err := pgx.Connect(t.Context(), analyst)
 	if err != nil {

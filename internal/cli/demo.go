@@ -18,6 +18,7 @@ import (
 	"roompulse/internal/audit"
 	"roompulse/internal/config"
 	"roompulse/internal/demoportal"
+	"roompulse/internal/demoportal/world"
 	"roompulse/internal/demoportal/worldgen"
 	"roompulse/internal/localpg"
 	"roompulse/internal/report"
@@ -31,7 +32,7 @@ func (a *app) demoCommand() *cli.Command {
 		Description: "Starts a simulated DocSpace portal and a PostgreSQL server of its own, syncs the one into the other,\n" +
 			"reports who is inactive, and removes both again; with --stay when it is told to stop.",
 		Flags: []cli.Flag{
-			&cli.IntFlag{Name: "events", Usage: "`N` events in the portal's past", Value: 20_000},
+			&cli.IntFlag{Name: "events", Usage: "about `N` events in the portal's past, some hundred at the least", Value: 20_000},
 			&cli.Uint64Flag{Name: "seed", Usage: "another `SEED` makes another portal", Value: 1},
 			&cli.BoolFlag{Name: "stay", Usage: "stay until Ctrl-C, to try other commands in another terminal"},
 		},
@@ -56,13 +57,13 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 	// process before its server is stopped.
 	signal.Ignore(syscall.SIGPIPE)
 
-	a.step("An invented portal with %d events, at a local address", o.events)
 	now := a.now().Truncate(time.Second)
-	host, closePortal, err := startPortal(ctx, o.events, o.seed, now)
+	host, events, closePortal, err := startPortal(ctx, o.events, o.seed, now)
 	if err != nil {
 		return fmt.Errorf("start the invented portal: %w", err)
 	}
 	defer closePortal()
+	a.step("An invented portal with %s, at a local address", count(int64(events), "event"))
 
 	a.step("A PostgreSQL server of its own")
 	server, stop, err := a.startDemoServer(ctx, log)
@@ -162,16 +163,21 @@ func (a *app) demoReport(ctx context.Context, st *store.Store, host string) erro
 	return table.WriteInactive(a.stdout, r, a.reportOptions())
 }
 
-// startPortal serves an invented portal whose last event is an hour old.
-func startPortal(ctx context.Context, events int, seed uint64, now time.Time) (host string, closePortal func(), err error) {
-	world := worldgen.New(worldgen.Config{Seed: seed, Events: events, End: now.Add(-time.Hour)})
+// startPortal serves an invented portal whose last event is an hour old. It has about as many events as are asked
+// for: people and rooms take some, some acts leave two, and of the newest some are written late, as in DocSpace.
+func startPortal(ctx context.Context, about int, seed uint64, now time.Time) (host string, events int, closePortal func(), err error) {
+	w := worldgen.New(worldgen.Config{Seed: seed, Events: about, End: now.Add(-time.Hour)})
+	w.Read(now, func(v world.View) {
+		from, to := v.Window(time.Time{}, time.Time{})
+		events = to - from
+	})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
-	server := &http.Server{Handler: demoportal.New(world, demoportal.Options{}), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: demoportal.New(w, demoportal.Options{}), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }() // ends with an error when it is closed
-	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
+	return "http://" + listener.Addr().String(), events, func() { _ = server.Close() }, nil
 }
 
 // startDemoServer starts a server in a temporary folder; stop removes both.

@@ -65,7 +65,9 @@ func remove(path string) error {
 	return nil
 }
 
-// writeInto writes a file, which gets the permissions of old if there is one.
+// writeInto writes a file, which gets the permissions of old if there is one. Those of a new one are left to
+// the user's mask, as by pg_dump or a shell's >: that a report holds personal data does not tell whether it
+// is to be seen by nobody else or lies in a folder of a web server.
 func writeInto(path string, flag int, old os.FileInfo, write func(io.Writer) error) error {
 	mode := os.FileMode(0o666)
 	if old != nil {
