@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -118,7 +119,13 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 // tryOut is what to type to use the demo. Its key and its database hold nothing
 // that is secret.
 func tryOut(portal, database, analyst string) string {
-	return fmt.Sprintf(`    export DOCSPACE_API_HOST=%s
+	var find string
+	if _, err := exec.LookPath("roompulse"); err != nil { // as after make demo
+		if self, err := os.Executable(); err == nil {
+			find = fmt.Sprintf("    export PATH=\"%s:$PATH\"\n", filepath.Dir(self))
+		}
+	}
+	return find + fmt.Sprintf(`    export DOCSPACE_API_HOST=%s
     export DOCSPACE_API_KEY=%s
     export DATABASE_URL='%s'
 

@@ -31,6 +31,9 @@ func replaceFile(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	if err := writeInto(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, old, write); err != nil {
+		if failed, ok := errors.AsType[*os.PathError](err); ok && failed.Path == partial { // a name that users do not know
+			err = failed.Err
+		}
 		return errors.Join(err, remove(partial))
 	}
 	if err := os.Rename(partial, path); err != nil {

@@ -31,7 +31,7 @@ func (r *Reader) CheckRooms(ctx context.Context, ids []string) error {
 		if err != nil {
 			return err
 		}
-		return audit.Usagef("--room %s is not known: %s", id, roomCandidates(id, rooms))
+		return audit.Usagef("--room %q is not known: %s", id, roomCandidates(id, rooms))
 	}
 	return nil
 }
