@@ -193,6 +193,39 @@ func (q *Queries) ListGroups(ctx context.Context, portalID int32) ([]ListGroupsR
 	return items, nil
 }
 
+const listPeople = `-- name: ListPeople :many
+SELECT coalesce(nullif(email, ''), account_id)::text AS address, name
+FROM account
+WHERE portal_id = $1 AND status NOT IN (0, 3)
+ORDER BY account_id
+`
+
+type ListPeopleRow struct {
+	Address string
+	Name    string
+}
+
+// The accounts that are there, by id, as users name them: by their e-mail address, else by their id.
+func (q *Queries) ListPeople(ctx context.Context, portalID int32) ([]ListPeopleRow, error) {
+	rows, err := q.db.Query(ctx, listPeople, portalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListPeopleRow{}
+	for rows.Next() {
+		var i ListPeopleRow
+		if err := rows.Scan(&i.Address, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const removeExclusion = `-- name: RemoveExclusion :execrows
 UPDATE exclusion
 SET removed_at = $1::timestamptz

@@ -44,6 +44,13 @@ WHERE portal_id = @portal_id AND exclusion_id = @exclusion_id AND removed_at IS 
 -- The groups that have, or had, a right in a room, by id.
 SELECT group_id, name FROM people_group WHERE portal_id = @portal_id ORDER BY group_id;
 
+-- name: ListPeople :many
+-- The accounts that are there, by id, as users name them: by their e-mail address, else by their id.
+SELECT coalesce(nullif(email, ''), account_id)::text AS address, name
+FROM account
+WHERE portal_id = @portal_id AND status NOT IN (0, 3)
+ORDER BY account_id;
+
 -- name: ListEmailDomains :many
 -- The domains of e-mail addresses of accounts that are there, in lower case.
 SELECT DISTINCT lower(substring(email FROM '@([^@]*)$'))::text AS domain

@@ -51,6 +51,9 @@ func (a *app) explain(c *cli.Context) error {
 	if err := f.reader.CheckRooms(c.Context, []string{query.Room}); err != nil {
 		return err
 	}
+	if err := f.reader.CheckAccount(c.Context, query.Account); err != nil {
+		return err
+	}
 	query.Inactive.Window, query.Inactive.Now, query.Inactive.MaxLag = f.window, f.now, f.maxLag
 	e, err := report.Explain(c.Context, f.reader, query)
 	if err != nil {

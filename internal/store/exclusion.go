@@ -123,11 +123,8 @@ func exclusionSubject(ctx context.Context, q *db.Queries, p Portal, x audit.Excl
 				groups = append(groups, named{row.GroupID, row.Name})
 			}
 		}
-		otherwise = "no room of " + p.Host + " gives or gave a right to such a group, and no others are known: "
-		if len(groups) > 0 {
-			otherwise += "give the id or the name of one, " + candidates(x.Subject, groups) + "; or "
-		}
-		otherwise += "exclude its people one by one, or their domain"
+		otherwise = "no room of " + p.Host + " gives or gave a right to such a group, and no others are known: " +
+			suggestion("the id or the name of one", x.Subject, groups) + "people of others are excluded one by one, or by their domain"
 	default:
 		accounts, err := accountsNamed(ctx, q, p, x.Subject)
 		if err != nil {
@@ -136,7 +133,11 @@ func exclusionSubject(ctx context.Context, q *db.Queries, p Portal, x audit.Excl
 		for _, a := range accounts {
 			found = append(found, named{a.AccountID, a.Name})
 		}
-		otherwise = p.Host + " has no such account: roompulse report inactive --all shows the e-mail addresses of all members; a new account needs a roompulse sync"
+		candidates, err := accountCandidates(ctx, q, p, x.Subject)
+		if err != nil {
+			return "", "", err
+		}
+		otherwise = p.Host + " has no such account: " + candidates
 	}
 	switch {
 	case len(found) == 0:

@@ -36,17 +36,48 @@ func (r *Reader) CheckRooms(ctx context.Context, ids []string) error {
 	return nil
 }
 
+// CheckAccount returns a [audit.UsageError] that names candidates if the portal has no account with the id or
+// e-mail address.
+func (r *Reader) CheckAccount(ctx context.Context, name string) error {
+	known, err := accountsNamed(ctx, r.store.q, r.portal, name)
+	if err != nil || len(known) > 0 {
+		return err
+	}
+	otherwise, err := accountCandidates(ctx, r.store.q, r.portal, name)
+	if err != nil {
+		return err
+	}
+	return audit.Usagef("--account %q is not known: %s", name, otherwise)
+}
+
+// accountCandidates says what to give instead of what is no id or e-mail address of an account.
+func accountCandidates(ctx context.Context, q *db.Queries, p Portal, asked string) (string, error) {
+	people, err := q.ListPeople(ctx, p.ID)
+	if err != nil {
+		return "", fmt.Errorf("list people: %w", err)
+	}
+	all := make([]named, len(people))
+	for i, person := range people {
+		all[i] = named{person.Address, person.Name}
+	}
+	return suggestion("the id or the e-mail address of an account", asked, all) + "a new account needs a roompulse sync", nil
+}
+
 // roomCandidates says what to give instead of what is no id of a room.
 func roomCandidates(asked string, rooms []db.Room) string {
-	const sync = "a new room needs a roompulse sync"
-	if len(rooms) == 0 {
-		return sync
-	}
 	all := make([]named, len(rooms))
 	for i, room := range rooms {
 		all[i] = named{room.RoomID, room.Title}
 	}
-	return fmt.Sprintf("give the id of a room: %s; %s", candidates(asked, all), sync)
+	return suggestion("the id of a room", asked, all) + "a new room needs a roompulse sync"
+}
+
+// suggestion says what to give instead, up to a semicolon; it is empty if there is nothing.
+func suggestion(what, asked string, all []named) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("give %s: %s; ", what, candidates(asked, all))
 }
 
 // candidates lists those that come nearest to what was asked for, ten at most.
