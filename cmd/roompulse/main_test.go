@@ -240,7 +240,7 @@ func TestDemoStays(t *testing.T) {
 	}
 	// Of the portal's events sync has read as many as the demo says there are.
 	told := regexp.MustCompile(`(?s)An invented portal with (\d+) events,.* done; (\d+) new events,`).FindStringSubmatch(strings.Join(said, "\n"))
-	if told == nil || told[1] != told[2] {
+	if len(told) != 3 || told[1] != told[2] {
 		t.Errorf("the demo says of events %q", told)
 	}
 	conn, err := pgx.Connect(t.Context(), analyst)

@@ -133,11 +133,13 @@ func exclusionSubject(ctx context.Context, q *db.Queries, p Portal, x audit.Excl
 		for _, a := range accounts {
 			found = append(found, named{a.AccountID, a.Name})
 		}
-		candidates, err := accountCandidates(ctx, q, p, x.Subject)
-		if err != nil {
-			return "", "", err
+		if len(found) == 0 {
+			instead, err := accountCandidates(ctx, q, p, x.Subject)
+			if err != nil {
+				return "", "", err
+			}
+			otherwise = p.Host + " has no such account: " + instead
 		}
-		otherwise = p.Host + " has no such account: " + candidates
 	}
 	switch {
 	case len(found) == 0:
@@ -179,6 +181,7 @@ func (r *Reader) WhyIdle(ctx context.Context, x audit.Exclusion, at time.Time) (
 		if !slices.ContainsFunc(people, func(row db.ListExcludedPeopleRow) bool { return row.ExclusionID == x.ID }) {
 			return "nobody belongs to the group now", nil
 		}
+	case audit.ExcludeAccount, audit.ExcludeRoom: // they are there, or would have been refused
 	}
 	return "", nil
 }
