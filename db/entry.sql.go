@@ -793,29 +793,38 @@ func (q *Queries) ListStaleEntries(ctx context.Context, arg ListStaleEntriesPara
 }
 
 const listTwins = `-- name: ListTwins :many
-SELECT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, tk.action_id
-FROM (SELECT unnest($1::bigint[]) AS event_id) AS w
-CROSS JOIN LATERAL (
-    SELECT e.event_id, e.occurred_at, e.account_key, e.kind_key, e.target
-    FROM audit_event AS e
-    WHERE e.portal_id = $2 AND e.event_id = w.event_id
-    OFFSET 0
-) AS m
-CROSS JOIN LATERAL (
-    SELECT o.event_id
-    FROM entry_event AS o
-    WHERE o.portal_id = $2 AND o.is_folder AND o.entry_id = split_part(m.target, ',', 2) AND o.event_id <> m.event_id
-    OFFSET 0
-) AS n
-CROSS JOIN LATERAL (
-    SELECT e.event_id, e.occurred_at, e.portal_id, e.run_id, e.account_key, e.kind_key, e.client_key, e.page_key, e.context_key, e.room_key, e.class, e.room_source, e.target, e.description, e.actor_name, e.extra
-    FROM audit_event AS e
-    WHERE e.portal_id = $2 AND e.event_id = n.event_id
-    OFFSET 0
-) AS t
-INNER JOIN kind AS mk ON mk.portal_id = $2 AND mk.kind_key = m.kind_key
-INNER JOIN kind AS tk ON tk.portal_id = $2 AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
-WHERE t.room_source = 5 AND abs(extract(epoch FROM t.occurred_at - m.occurred_at)) <= 1 AND t.account_key = m.account_key AND t.target = m.target
+WITH moves AS MATERIALIZED (
+    SELECT e.event_id, e.occurred_at, e.account_key, e.target, split_part(e.target, ',', 2) AS folder_id, k.action_id
+    FROM (SELECT unnest($1::bigint[]) AS event_id) AS w
+    CROSS JOIN LATERAL (
+        SELECT o.event_id, o.occurred_at, o.account_key, o.kind_key, o.target
+        FROM audit_event AS o
+        WHERE o.portal_id = $2 AND o.event_id = w.event_id
+        OFFSET 0
+    ) AS e
+    INNER JOIN kind AS k ON k.portal_id = $2 AND k.kind_key = e.kind_key
+),
+placed AS MATERIALIZED (
+    SELECT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.target, k.action_id
+    FROM (SELECT DISTINCT folder_id FROM moves) AS f
+    CROSS JOIN LATERAL (
+        SELECT o.event_id
+        FROM entry_event AS o
+        WHERE o.portal_id = $2 AND o.is_folder AND o.entry_id = f.folder_id
+        OFFSET 0
+    ) AS n
+    CROSS JOIN LATERAL (
+        SELECT e.event_id, e.occurred_at, e.portal_id, e.run_id, e.account_key, e.kind_key, e.client_key, e.page_key, e.context_key, e.room_key, e.class, e.room_source, e.target, e.description, e.actor_name, e.extra
+        FROM audit_event AS e
+        WHERE e.portal_id = $2 AND e.event_id = n.event_id AND e.room_source = 5
+        OFFSET 0
+    ) AS t
+    INNER JOIN kind AS k ON k.portal_id = $2 AND k.kind_key = t.kind_key
+)
+SELECT DISTINCT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.action_id
+FROM placed AS t
+INNER JOIN moves AS m ON m.account_key = t.account_key AND m.target = t.target AND m.action_id = t.action_id AND m.event_id <> t.event_id
+WHERE abs(extract(epoch FROM t.occurred_at - m.occurred_at)) <= 1
 ORDER BY t.event_id
 `
 
@@ -836,7 +845,8 @@ type ListTwinsRow struct {
 
 // The events of the same moves and copies as the given ones that were placed by
 // their number. The lateral queries keep the planner to the primary keys: there
-// are few of all these, and it takes them for many.
+// are few of all these, and it takes them for many. Many moves go to one folder,
+// so that the events of each are read once.
 func (q *Queries) ListTwins(ctx context.Context, arg ListTwinsParams) ([]ListTwinsRow, error) {
 	rows, err := q.db.Query(ctx, listTwins, arg.EventIDs, arg.PortalID)
 	if err != nil {

@@ -60,7 +60,7 @@ func (a act) entry() (audit.LogEntry, bool) {
 		OldTitle string `json:"oldTitle"`
 		NewTitle string `json:"newTitle"`
 	}
-	if json.Unmarshal(a.Data, &data) != nil {
+	if unmarshal(a.Data, &data) != nil {
 		return e, true // no data, or none of these kinds
 	}
 	e.AccountID = string(data.User.ID)

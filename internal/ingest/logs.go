@@ -14,8 +14,8 @@ import (
 
 const (
 	logPage = 100
-	// logChunk is how many entries of a room are stored at once: each time the
-	// days that they touch are counted anew.
+	// logChunk is how many entries of a room are stored at once: each time costs some twenty
+	// statements, and the days that the entries touch may have to be counted anew.
 	logChunk = 2000
 	// confirmShare bounds what is spent on logs when nothing calls for them: to a
 	// quarter of the run's other requests. They only confirm what titles say.
@@ -240,17 +240,27 @@ func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.Room
 	hasIDs = true
 	left := slices.SortedFunc(slices.Values(events), func(a, b audit.RoomEvent) int { return b.At.Compare(a.At) })
 	taken := map[int64]bool{}
+	var entries []audit.LogEntry
+	store := func() error {
+		return put(func(ctx context.Context) error { return s.applyLog(ctx, id, entries, false) })
+	}
 	for start := 0; len(left) > 0; {
 		page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
 		if err != nil {
+			if err := store(); err != nil {
+				return false, false, err
+			}
 			return !errors.Is(err, audit.ErrUnavailable), false, s.logFailed(ctx, id, err, put)
 		}
 		s.unanswered.Store(0)
 		lowest := lowestID(page.Entries)
 		hasIDs = hasIDs && (lowest > 0 || len(page.Entries) == 0)
 		identify(page.Entries, events, taken)
-		if err := put(func(ctx context.Context) error { return s.applyLog(ctx, id, page.Entries, false) }); err != nil {
-			return false, false, err
+		if entries = append(entries, page.Entries...); len(entries) >= logChunk {
+			if err := store(); err != nil {
+				return false, false, err
+			}
+			entries = entries[:0]
 		}
 		start += page.Rows
 		if page.Rows == 0 || start >= page.Total {
@@ -271,7 +281,7 @@ func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.Room
 		}
 		left = rest
 	}
-	return true, hasIDs, nil
+	return true, hasIDs, store()
 }
 
 // lowestID is the lowest id on a page of a log, 0 if entries have none.

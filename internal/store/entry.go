@@ -117,7 +117,7 @@ func (w *Writer) PutEntry(ctx context.Context, entry attribution.Entry, at audit
 }
 
 // entryChunk is how many entries are looked at together.
-const entryChunk = 1000
+const entryChunk = 5000
 
 // JudgeEntries judges the events anew of files and folders of which more has
 // become known. Chunks commit one by one; what is left stays marked.
