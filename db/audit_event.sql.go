@@ -149,20 +149,24 @@ func (q *Queries) GetIdentity(ctx context.Context, arg GetIdentityParams) (GetId
 }
 
 const listEventsByID = `-- name: ListEventsByID :many
-SELECT e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, k.action_id
-FROM (SELECT unnest($1::bigint[]) AS event_id) AS w
-CROSS JOIN LATERAL (
-    SELECT o.portal_id, o.event_id, o.occurred_at, o.account_key, o.kind_key, o.room_key, o.room_source, o.class
-    FROM audit_event AS o
-    WHERE o.portal_id = $2 AND o.event_id = w.event_id
-    OFFSET 0
-) AS e
-INNER JOIN kind AS k ON k.portal_id = $2 AND k.kind_key = e.kind_key
+WITH held AS MATERIALIZED (
+    SELECT e.event_id, e.occurred_at, e.account_key, e.kind_key, e.room_key, e.room_source, e.class
+    FROM (SELECT unnest($2::bigint[]) AS event_id) AS w
+    CROSS JOIN LATERAL (
+        SELECT o.event_id, o.occurred_at, o.account_key, o.kind_key, o.room_key, o.room_source, o.class
+        FROM audit_event AS o
+        WHERE o.portal_id = $1 AND o.event_id = w.event_id
+        OFFSET 0
+    ) AS e
+)
+SELECT h.event_id, h.occurred_at, h.account_key, h.room_key, h.room_source, h.class, k.action_id
+FROM held AS h
+INNER JOIN kind AS k ON k.portal_id = $1 AND k.kind_key = h.kind_key
 `
 
 type ListEventsByIDParams struct {
-	EventIDs []int64
 	PortalID int32
+	EventIDs []int64
 }
 
 type ListEventsByIDRow struct {
@@ -177,9 +181,10 @@ type ListEventsByIDRow struct {
 
 // The events among the given ids that are here, with what their room rests on.
 // The lateral query with its OFFSET 0 makes the planner look each id up by the key. Left
-// free and without statistics, as early in a first sync, it reads the whole table.
+// free and without statistics, as early in a first sync, it reads the whole table. Kinds are joined
+// afterwards: else it reads all of them for each event.
 func (q *Queries) ListEventsByID(ctx context.Context, arg ListEventsByIDParams) ([]ListEventsByIDRow, error) {
-	rows, err := q.db.Query(ctx, listEventsByID, arg.EventIDs, arg.PortalID)
+	rows, err := q.db.Query(ctx, listEventsByID, arg.PortalID, arg.EventIDs)
 	if err != nil {
 		return nil, err
 	}

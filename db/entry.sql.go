@@ -794,43 +794,43 @@ func (q *Queries) ListStaleEntries(ctx context.Context, arg ListStaleEntriesPara
 
 const listTwins = `-- name: ListTwins :many
 WITH moves AS MATERIALIZED (
-    SELECT e.event_id, e.occurred_at, e.account_key, e.target, split_part(e.target, ',', 2) AS folder_id, k.action_id
-    FROM (SELECT unnest($1::bigint[]) AS event_id) AS w
+    SELECT e.event_id, e.occurred_at, e.account_key, e.kind_key, e.target, split_part(e.target, ',', 2) AS folder_id
+    FROM (SELECT unnest($2::bigint[]) AS event_id) AS w
     CROSS JOIN LATERAL (
         SELECT o.event_id, o.occurred_at, o.account_key, o.kind_key, o.target
         FROM audit_event AS o
-        WHERE o.portal_id = $2 AND o.event_id = w.event_id
+        WHERE o.portal_id = $1 AND o.event_id = w.event_id
         OFFSET 0
     ) AS e
-    INNER JOIN kind AS k ON k.portal_id = $2 AND k.kind_key = e.kind_key
 ),
 placed AS MATERIALIZED (
-    SELECT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.target, k.action_id
+    SELECT t.event_id, t.occurred_at, t.account_key, t.kind_key, t.room_key, t.room_source, t.class, t.target
     FROM (SELECT DISTINCT folder_id FROM moves) AS f
     CROSS JOIN LATERAL (
         SELECT o.event_id
         FROM entry_event AS o
-        WHERE o.portal_id = $2 AND o.is_folder AND o.entry_id = f.folder_id
+        WHERE o.portal_id = $1 AND o.is_folder AND o.entry_id = f.folder_id
         OFFSET 0
     ) AS n
     CROSS JOIN LATERAL (
         SELECT e.event_id, e.occurred_at, e.portal_id, e.run_id, e.account_key, e.kind_key, e.client_key, e.page_key, e.context_key, e.room_key, e.class, e.room_source, e.target, e.description, e.actor_name, e.extra
         FROM audit_event AS e
-        WHERE e.portal_id = $2 AND e.event_id = n.event_id AND e.room_source = 5
+        WHERE e.portal_id = $1 AND e.event_id = n.event_id AND e.room_source = 5
         OFFSET 0
     ) AS t
-    INNER JOIN kind AS k ON k.portal_id = $2 AND k.kind_key = t.kind_key
 )
-SELECT DISTINCT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.action_id
+SELECT DISTINCT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class
 FROM placed AS t
-INNER JOIN moves AS m ON m.account_key = t.account_key AND m.target = t.target AND m.action_id = t.action_id AND m.event_id <> t.event_id
+INNER JOIN moves AS m ON m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
+INNER JOIN kind AS mk ON mk.portal_id = $1 AND mk.kind_key = m.kind_key
+INNER JOIN kind AS tk ON tk.portal_id = $1 AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
 WHERE abs(extract(epoch FROM t.occurred_at - m.occurred_at)) <= 1
 ORDER BY t.event_id
 `
 
 type ListTwinsParams struct {
-	EventIDs []int64
 	PortalID int32
+	EventIDs []int64
 }
 
 type ListTwinsRow struct {
@@ -840,7 +840,6 @@ type ListTwinsRow struct {
 	RoomKey    *int32
 	RoomSource int16
 	Class      int16
-	ActionID   int32
 }
 
 // The events of the same moves and copies as the given ones that were placed by
@@ -848,7 +847,7 @@ type ListTwinsRow struct {
 // are few of all these, and it takes them for many. Many moves go to one folder,
 // so that the events of each are read once.
 func (q *Queries) ListTwins(ctx context.Context, arg ListTwinsParams) ([]ListTwinsRow, error) {
-	rows, err := q.db.Query(ctx, listTwins, arg.EventIDs, arg.PortalID)
+	rows, err := q.db.Query(ctx, listTwins, arg.PortalID, arg.EventIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -863,7 +862,6 @@ func (q *Queries) ListTwins(ctx context.Context, arg ListTwinsParams) ([]ListTwi
 			&i.RoomKey,
 			&i.RoomSource,
 			&i.Class,
-			&i.ActionID,
 		); err != nil {
 			return nil, err
 		}

@@ -20,12 +20,14 @@ WITH added AS (
 ),
 lasts AS (
     INSERT INTO account_last AS l (portal_id, account_key, last_at)
-    SELECT $1::integer, a.account_key, max(a.last_at)
-    FROM added AS a
-    GROUP BY a.account_key
-    ORDER BY a.account_key
+    SELECT $1::integer, n.account_key, n.last_at
+    FROM (SELECT a.account_key, max(a.last_at) AS last_at FROM added AS a GROUP BY a.account_key) AS n
+    LEFT JOIN LATERAL (
+        SELECT o.last_at FROM account_last AS o WHERE o.portal_id = $1 AND o.account_key = n.account_key OFFSET 0
+    ) AS o ON true
+    WHERE n.last_at > coalesce(o.last_at, '-infinity')
+    ORDER BY n.account_key
     ON CONFLICT (portal_id, account_key) DO UPDATE SET last_at = excluded.last_at
-    WHERE excluded.last_at > l.last_at
 )
 INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
 SELECT $1::integer, a.account_key, a.day, a.events, a.last_at
@@ -119,20 +121,29 @@ WITH added AS (
 ),
 lasts AS (
     INSERT INTO room_last AS l (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
-    SELECT
-        $1::integer, a.room_key, a.account_key,
-        max(a.view_last_at), max(a.edit_last_at), max(a.manage_last_at)
-    FROM added AS a
-    GROUP BY a.room_key, a.account_key
-    ORDER BY a.room_key, a.account_key
+    SELECT $1::integer, n.room_key, n.account_key, n.view_last_at, n.edit_last_at, n.manage_last_at
+    FROM (
+        SELECT
+            a.room_key, a.account_key,
+            max(a.view_last_at) AS view_last_at, max(a.edit_last_at) AS edit_last_at, max(a.manage_last_at) AS manage_last_at
+        FROM added AS a
+        GROUP BY a.room_key, a.account_key
+    ) AS n
+    -- A first sync goes backward in time and changes few of them: to look is cheaper than to run into a conflict.
+    LEFT JOIN LATERAL (
+        SELECT o.view_last_at, o.edit_last_at, o.manage_last_at
+        FROM room_last AS o
+        WHERE o.portal_id = $1 AND o.room_key = n.room_key AND o.account_key = n.account_key
+        OFFSET 0
+    ) AS o ON true
+    WHERE n.view_last_at > coalesce(o.view_last_at, '-infinity')
+        OR n.edit_last_at > coalesce(o.edit_last_at, '-infinity')
+        OR n.manage_last_at > coalesce(o.manage_last_at, '-infinity')
+    ORDER BY n.room_key, n.account_key
     ON CONFLICT (portal_id, room_key, account_key) DO UPDATE SET
         view_last_at = greatest(l.view_last_at, excluded.view_last_at),
         edit_last_at = greatest(l.edit_last_at, excluded.edit_last_at),
         manage_last_at = greatest(l.manage_last_at, excluded.manage_last_at)
-    -- A first sync goes backward in time and changes few of them.
-    WHERE excluded.view_last_at > coalesce(l.view_last_at, '-infinity')
-        OR excluded.edit_last_at > coalesce(l.edit_last_at, '-infinity')
-        OR excluded.manage_last_at > coalesce(l.manage_last_at, '-infinity')
 )
 INSERT INTO room_day AS d (
     portal_id, room_key, account_key, day, views, edits, manages,
@@ -350,8 +361,8 @@ func (q *Queries) RecountAccountLasts(ctx context.Context, arg RecountAccountLas
 const recountRoomDays = `-- name: RecountRoomDays :exec
 WITH touched AS (
     SELECT
-        unnest($3::integer[]) AS room_key,
-        unnest($4::integer[]) AS account_key,
+        unnest($4::integer[]) AS room_key,
+        unnest($3::integer[]) AS account_key,
         unnest($5::date[]) AS day
 )
 INSERT INTO room_day (
@@ -373,6 +384,8 @@ FROM (
         SELECT a.portal_id, a.room_key, a.account_key, a.class, a.occurred_at
         FROM audit_event AS a
         WHERE a.portal_id = $2 AND date_bin('1 hour', a.occurred_at, 'epoch') = h.hour AND a.class > 0
+            -- Most of an hour's events are of others; a list of numbers is searched faster than rows are joined.
+            AND a.account_key = ANY($3::integer[]) AND a.room_key = ANY($4::integer[])
         OFFSET 0
     ) AS o
     OFFSET 0
@@ -386,8 +399,8 @@ ORDER BY e.portal_id, e.room_key, e.account_key, t.day
 type RecountRoomDaysParams struct {
 	Hours       []time.Time
 	PortalID    int32
-	RoomKeys    []int32
 	AccountKeys []int32
+	RoomKeys    []int32
 	Days        []time.Time
 }
 
@@ -399,8 +412,8 @@ func (q *Queries) RecountRoomDays(ctx context.Context, arg RecountRoomDaysParams
 	_, err := q.db.Exec(ctx, recountRoomDays,
 		arg.Hours,
 		arg.PortalID,
-		arg.RoomKeys,
 		arg.AccountKeys,
+		arg.RoomKeys,
 		arg.Days,
 	)
 	return err

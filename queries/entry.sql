@@ -325,7 +325,7 @@ WHERE e.portal_id = @portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.
 -- are few of all these, and it takes them for many. Many moves go to one folder,
 -- so that the events of each are read once.
 WITH moves AS MATERIALIZED (
-    SELECT e.event_id, e.occurred_at, e.account_key, e.target, split_part(e.target, ',', 2) AS folder_id, k.action_id
+    SELECT e.event_id, e.occurred_at, e.account_key, e.kind_key, e.target, split_part(e.target, ',', 2) AS folder_id
     FROM (SELECT unnest(@event_ids::bigint[]) AS event_id) AS w
     CROSS JOIN LATERAL (
         SELECT o.event_id, o.occurred_at, o.account_key, o.kind_key, o.target
@@ -333,10 +333,9 @@ WITH moves AS MATERIALIZED (
         WHERE o.portal_id = @portal_id AND o.event_id = w.event_id
         OFFSET 0
     ) AS e
-    INNER JOIN kind AS k ON k.portal_id = @portal_id AND k.kind_key = e.kind_key
 ),
 placed AS MATERIALIZED (
-    SELECT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.target, k.action_id
+    SELECT t.event_id, t.occurred_at, t.account_key, t.kind_key, t.room_key, t.room_source, t.class, t.target
     FROM (SELECT DISTINCT folder_id FROM moves) AS f
     CROSS JOIN LATERAL (
         SELECT o.event_id
@@ -350,10 +349,11 @@ placed AS MATERIALIZED (
         WHERE e.portal_id = @portal_id AND e.event_id = n.event_id AND e.room_source = 5
         OFFSET 0
     ) AS t
-    INNER JOIN kind AS k ON k.portal_id = @portal_id AND k.kind_key = t.kind_key
 )
-SELECT DISTINCT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class, t.action_id
+SELECT DISTINCT t.event_id, t.occurred_at, t.account_key, t.room_key, t.room_source, t.class
 FROM placed AS t
-INNER JOIN moves AS m ON m.account_key = t.account_key AND m.target = t.target AND m.action_id = t.action_id AND m.event_id <> t.event_id
+INNER JOIN moves AS m ON m.account_key = t.account_key AND m.target = t.target AND m.event_id <> t.event_id
+INNER JOIN kind AS mk ON mk.portal_id = @portal_id AND mk.kind_key = m.kind_key
+INNER JOIN kind AS tk ON tk.portal_id = @portal_id AND tk.kind_key = t.kind_key AND tk.action_id = mk.action_id
 WHERE abs(extract(epoch FROM t.occurred_at - m.occurred_at)) <= 1
 ORDER BY t.event_id;

@@ -30,20 +30,29 @@ WITH added AS (
 ),
 lasts AS (
     INSERT INTO room_last AS l (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
-    SELECT
-        @portal_id::integer, a.room_key, a.account_key,
-        max(a.view_last_at), max(a.edit_last_at), max(a.manage_last_at)
-    FROM added AS a
-    GROUP BY a.room_key, a.account_key
-    ORDER BY a.room_key, a.account_key
+    SELECT @portal_id::integer, n.room_key, n.account_key, n.view_last_at, n.edit_last_at, n.manage_last_at
+    FROM (
+        SELECT
+            a.room_key, a.account_key,
+            max(a.view_last_at) AS view_last_at, max(a.edit_last_at) AS edit_last_at, max(a.manage_last_at) AS manage_last_at
+        FROM added AS a
+        GROUP BY a.room_key, a.account_key
+    ) AS n
+    -- A first sync goes backward in time and changes few of them: to look is cheaper than to run into a conflict.
+    LEFT JOIN LATERAL (
+        SELECT o.view_last_at, o.edit_last_at, o.manage_last_at
+        FROM room_last AS o
+        WHERE o.portal_id = @portal_id AND o.room_key = n.room_key AND o.account_key = n.account_key
+        OFFSET 0
+    ) AS o ON true
+    WHERE n.view_last_at > coalesce(o.view_last_at, '-infinity')
+        OR n.edit_last_at > coalesce(o.edit_last_at, '-infinity')
+        OR n.manage_last_at > coalesce(o.manage_last_at, '-infinity')
+    ORDER BY n.room_key, n.account_key
     ON CONFLICT (portal_id, room_key, account_key) DO UPDATE SET
         view_last_at = greatest(l.view_last_at, excluded.view_last_at),
         edit_last_at = greatest(l.edit_last_at, excluded.edit_last_at),
         manage_last_at = greatest(l.manage_last_at, excluded.manage_last_at)
-    -- A first sync goes backward in time and changes few of them.
-    WHERE excluded.view_last_at > coalesce(l.view_last_at, '-infinity')
-        OR excluded.edit_last_at > coalesce(l.edit_last_at, '-infinity')
-        OR excluded.manage_last_at > coalesce(l.manage_last_at, '-infinity')
 )
 INSERT INTO room_day AS d (
     portal_id, room_key, account_key, day, views, edits, manages,
@@ -76,12 +85,14 @@ WITH added AS (
 ),
 lasts AS (
     INSERT INTO account_last AS l (portal_id, account_key, last_at)
-    SELECT @portal_id::integer, a.account_key, max(a.last_at)
-    FROM added AS a
-    GROUP BY a.account_key
-    ORDER BY a.account_key
+    SELECT @portal_id::integer, n.account_key, n.last_at
+    FROM (SELECT a.account_key, max(a.last_at) AS last_at FROM added AS a GROUP BY a.account_key) AS n
+    LEFT JOIN LATERAL (
+        SELECT o.last_at FROM account_last AS o WHERE o.portal_id = @portal_id AND o.account_key = n.account_key OFFSET 0
+    ) AS o ON true
+    WHERE n.last_at > coalesce(o.last_at, '-infinity')
+    ORDER BY n.account_key
     ON CONFLICT (portal_id, account_key) DO UPDATE SET last_at = excluded.last_at
-    WHERE excluded.last_at > l.last_at
 )
 INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
 SELECT @portal_id::integer, a.account_key, a.day, a.events, a.last_at
@@ -183,6 +194,8 @@ FROM (
         SELECT a.portal_id, a.room_key, a.account_key, a.class, a.occurred_at
         FROM audit_event AS a
         WHERE a.portal_id = @portal_id AND date_bin('1 hour', a.occurred_at, 'epoch') = h.hour AND a.class > 0
+            -- Most of an hour's events are of others; a list of numbers is searched faster than rows are joined.
+            AND a.account_key = ANY(@account_keys::integer[]) AND a.room_key = ANY(@room_keys::integer[])
         OFFSET 0
     ) AS o
     OFFSET 0
