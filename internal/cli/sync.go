@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -102,12 +100,6 @@ func (a *app) readSyncOptions(c *cli.Context) (opts syncOptions, err error) {
 }
 
 func (a *app) sync(ctx context.Context, opts syncOptions) error {
-	// Most of a backfill's memory are the windows that are being read: collecting
-	// garbage twice as often keeps a million events below 100 MiB and costs little,
-	// since the database is what a backfill waits for.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 	log := a.logger(opts.verbose)
 	client, err := a.newClient(opts.portal, log)
 	if err != nil {

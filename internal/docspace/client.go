@@ -288,11 +288,20 @@ func (c *Client) try(ctx context.Context, call call) (envelope, error) {
 // bodies are buffers for answers; nothing keeps a part of them.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// responses are buffers for what envelopes hold: nearly half of what decoding a page would allocate.
+var responses = sync.Pool{New: func() any { return new(jsontext.Value) }}
+
+// free gives the response's buffer back, by who has kept no part of it. Not all have to.
+func (e *envelope) free() {
+	e.Response = e.Response[:0]
+	responses.Put(&e.Response)
+}
+
 // open takes the answer out of its envelope.
 func (c *Client) open(call call, body []byte, html bool) (envelope, error) {
-	var env envelope
+	env := envelope{Response: *responses.Get().(*jsontext.Value)}
 	err := unmarshal(body, &env)
-	if err == nil && env.Response != nil {
+	if err == nil && len(env.Response) > 0 {
 		return env, nil
 	}
 	e := c.unexpected(call, "the answer is not the one of a DocSpace portal")

@@ -39,8 +39,11 @@ func (c *Client) Events(ctx context.Context, from, to time.Time, startIndex, cou
 	if err != nil {
 		return audit.EventPage{}, err
 	}
+	defer env.free()
 	p := audit.EventPage{Events: make([]audit.Event, 0, count), PortalTime: env.date}
-	items := newItemReader(env.Response)
+	items := itemReaders.Get().(*itemReader)
+	defer itemReaders.Put(items)
+	items.in.reset(env.Response)
 	if items.in.PeekKind() != jsontext.KindBeginArray {
 		_, err := decode[[]json.RawMessage](c, call, env) // of null there is none
 		return p, err

@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -38,6 +39,9 @@ type itemReader struct {
 	array  jsonReader // within the item
 	texts  sharedTexts
 }
+
+// itemReaders are for pages, one after another: most texts of a page were on others before.
+var itemReaders = sync.Pool{New: func() any { return &itemReader{texts: sharedTexts{seed: maphash.MakeSeed()}} }}
 
 func newItemReader(source []byte) *itemReader {
 	r := &itemReader{texts: sharedTexts{seed: maphash.MakeSeed()}}
@@ -214,12 +218,12 @@ func (r *jsonReader) end() bool {
 	return errors.Is(err, io.EOF)
 }
 
-// sharedTexts makes one string of equal ones. On a page of events most texts
+// sharedTexts makes one string of equal ones. On pages of events most texts
 // repeat, and they are much of what a backfill holds in memory. It remembers
 // one text of each hash, so it never grows.
 type sharedTexts struct {
 	seed  maphash.Seed
-	texts [256]string
+	texts [1024]string
 }
 
 // of is stringOf.

@@ -41,7 +41,6 @@ func BenchmarkBackfill(b *testing.B) {
 		page := pageAlone(b, client)
 		url := pgtest.New(b)
 		cmd := syncTask{Host: server.URL, Database: url, Owner: "owner", Now: now, Parallel: 20}.command(b)
-		cmd.Env = append(cmd.Env, "GOGC=50") // as the command line has it
 		begin := time.Now()
 		status, err := cmd.Output()
 		if err != nil {

@@ -55,11 +55,33 @@ func newKeys() keys {
 	}
 }
 
-// missing returns the wanted values that are not in known, in no order.
-func missing[K comparable, V any](known map[K]V, wanted map[K]bool) []K {
+// limit forgets the keys of dimensions of which too many are remembered.
+func (k *keys) limit() {
+	limit(k.accounts)
+	limit(k.kinds)
+	limit(k.clients)
+	limit(k.pages)
+	limit(k.contexts)
+}
+
+func limit[K comparable, V any](known map[K]V) {
 	if len(known) > maxCached {
 		clear(known)
 	}
+}
+
+// want notes a value that is not known, and reports whether it is one.
+func want[K comparable, V any](wanted map[K]bool, value K, known map[K]V) bool {
+	if _, ok := known[value]; ok {
+		return false
+	}
+	wanted[value] = true
+	return true
+}
+
+// missing returns the wanted values that are not in known, in no order.
+func missing[K comparable, V any](known map[K]V, wanted map[K]bool) []K {
+	limit(known)
 	var list []K
 	for value := range wanted {
 		if _, ok := known[value]; !ok {
@@ -138,17 +160,19 @@ func (w *Writer) resolveDimensions(ctx context.Context, q *db.Queries, events []
 	accounts, kinds, clients := map[string]bool{}, map[audit.Kind]bool{}, map[audit.Origin]bool{}
 	pages, contexts := map[string]bool{}, map[string]bool{}
 	names := map[string]string{}
+	w.keys.limit() // here, not later: of what is known nothing is asked for
 	for i := range events {
 		e := &events[i]
-		accounts[e.ActorID] = true
-		names[e.ActorID] = e.ActorName
-		kinds[e.Kind] = true
-		clients[e.Origin] = true
+		if want(accounts, e.ActorID, w.keys.accounts) {
+			names[e.ActorID] = e.ActorName
+		}
+		want(kinds, e.Kind, w.keys.kinds)
+		want(clients, e.Origin, w.keys.clients)
 		if e.Page.Valid {
-			pages[e.Page.String] = true
+			want(pages, e.Page.String, w.keys.pages)
 		}
 		if e.Context.Valid {
-			contexts[e.Context.String] = true
+			want(contexts, e.Context.String, w.keys.contexts)
 		}
 	}
 	if err := w.addAccounts(ctx, q, accounts, names); err != nil {
