@@ -75,14 +75,14 @@ func loadWindows(b *testing.B, url string, all []audit.Event) time.Duration {
 	}
 	rooms := attribution.NewRooms(nil)
 	begin := time.Now()
-	from := all[0].At
-	for window := range slices.Chunk(all, 2000) {
-		to := window[len(window)-1].At.Add(time.Microsecond)
+	to := now
+	for _, window := range slices.Backward(slices.Collect(slices.Chunk(all, 2000))) { // newest first, as sync does
+		from := window[0].At
 		read := audit.ReadWindow{Span: audit.Span{From: from, To: to}, Rows: len(window), ReadAt: now, Events: window}
 		if _, err := w.CommitWindow(b.Context(), attribution.NewBatch(read, attribution.Evidence{}, rooms)); err != nil {
 			b.Fatal(err)
 		}
-		from = to
+		to = from
 	}
 	return time.Since(begin)
 }

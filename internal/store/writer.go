@@ -148,7 +148,13 @@ func (w *Writer) inTx(ctx context.Context, f func(ctx context.Context, q *db.Que
 	}
 	ctx, cancel := outlive(ctx, lastWords)
 	defer cancel()
-	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error { return f(ctx, w.q.WithTx(tx)) })
+	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		p := &pipeline{tx: tx}
+		if err := f(ctx, db.New(p)); err != nil {
+			return err
+		}
+		return p.flush(ctx)
+	})
 	if err != nil {
 		w.keys = newKeys()
 	}
