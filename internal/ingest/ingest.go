@@ -144,6 +144,10 @@ const settle = 2 * time.Minute
 // scheduled daily comes a little early now and then.
 const daily = 23 * time.Hour
 
+// lastWords is how long after the end of its context a run may take to record that. What the
+// sink was doing has a little less, so that the record comes after it.
+const lastWords = 6 * time.Second
+
 // muchNew is after how many new events the database's idea of its tables is wrong.
 const muchNew = 50_000
 
@@ -208,6 +212,10 @@ func New(source Source, sink Sink, opts Options) *Syncer {
 // also when it fails; windows that were committed before stay. ErrIncomplete
 // means that all was done that can be done.
 func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
+	// The record of an interrupted run must land as well.
+	recordCtx, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, giveUp) })()
 	began := time.Now()
 	s.earlier = s.source.Traffic()
 	now, err := s.source.Now(ctx)
@@ -227,10 +235,7 @@ func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
 		err = s.run(ctx)
 	}
 	s.finish(ctx, err)
-	// The record of an interrupted run must land as well.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if recordErr := s.sink.FinishRun(ctx, s.result); recordErr != nil {
+	if recordErr := s.sink.FinishRun(recordCtx, s.result); recordErr != nil {
 		err = errors.Join(err, recordErr)
 	}
 	return s.result, err

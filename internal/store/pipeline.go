@@ -11,12 +11,23 @@ import (
 
 // pipeline is a transaction that keeps statements without a result back until it is asked for
 // one, and sends them together: a window has a dozen of them, and each way to the server and back costs both
-// sides more than most of the statements. flush has to be called before the transaction commits.
+// sides more than most of the statements.
 //
 // The error of such a statement comes from whatever sends it, with the statement's name.
 type pipeline struct {
 	tx    pgx.Tx
 	batch pgx.Batch
+}
+
+// inPipeline runs f in a transaction.
+func inPipeline(ctx context.Context, conn *pgx.Conn, f func(*pipeline) error) error {
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		p := &pipeline{tx: tx}
+		if err := f(p); err != nil {
+			return err
+		}
+		return p.flush(ctx)
+	})
 }
 
 func (p *pipeline) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {

@@ -26,6 +26,9 @@ import (
 // multiranges came with 14, and 15 is the oldest that is tested.
 const oldestServer = 15
 
+// cancelDelay is how long a server has to end a query that it was told to cancel. Then the connection is cut.
+const cancelDelay = 2 * time.Second
+
 // Errors that callers tell apart.
 var (
 	ErrUnreachable = errors.New("the database cannot be reached")
@@ -59,7 +62,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	// A cancelled query is cancelled on the server, and its connection lives on.
 	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 5 * time.Second}
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelDelay}
 	}
 	// Compiling a query takes longer than nearly all of them run. Not a startup parameter, which PgBouncer would refuse.
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {

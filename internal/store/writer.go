@@ -128,7 +128,7 @@ func (w *Writer) drop() {
 // dropConn ends a connection that holds a lock.
 func dropConn(pooled *pgxpool.Conn) {
 	conn := pooled.Hijack()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	// The server notices the end of a connection a moment later; the next run
 	// may come sooner. A broken connection has lost its lock already.
@@ -138,8 +138,9 @@ func dropConn(pooled *pgxpool.Conn) {
 
 // lastWords is how long a transaction may go on after its context is
 // cancelled: one that has begun is brought to its end, since breaking it off
-// would cost the connection and with it the record of the interruption.
-const lastWords = 8 * time.Second
+// would cost the connection and with it the record of the interruption. A server that
+// hangs must not keep the program from ending within ten seconds: see cancelDelay too.
+const lastWords = 5 * time.Second
 
 // inTx runs f in one transaction. If it fails, what was learned of keys in it is forgotten.
 func (w *Writer) inTx(ctx context.Context, f func(ctx context.Context, q *db.Queries) error) error {
@@ -148,13 +149,7 @@ func (w *Writer) inTx(ctx context.Context, f func(ctx context.Context, q *db.Que
 	}
 	ctx, cancel := outlive(ctx, lastWords)
 	defer cancel()
-	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
-		p := &pipeline{tx: tx}
-		if err := f(ctx, db.New(p)); err != nil {
-			return err
-		}
-		return p.flush(ctx)
-	})
+	err := inPipeline(ctx, w.conn.Conn(), func(p *pipeline) error { return f(ctx, db.New(p)) })
 	if err != nil {
 		w.keys = newKeys()
 	}
