@@ -152,6 +152,7 @@ CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the
 ) AS s
 LEFT JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = s.room_key
 LEFT JOIN room AS p ON p.portal_id = @portal_id AND p.room_id = s.parent_id AND NOT p.is_unresolved
+WHERE EXISTS (SELECT FROM entry_sighting AS o WHERE o.portal_id = @portal_id) -- else a first sync looks for each file of each window
 ORDER BY w.is_folder, w.entry_id, s.seen_at, s.room_key;
 
 -- name: ListDepartures :many

@@ -118,14 +118,14 @@ func (r *itemReader) event(item json.RawMessage) (audit.Event, error) {
 		return audit.Event{}, errNoObject
 	}
 	var e audit.Event
-	if !r.take("id", func(raw json.RawMessage) bool {
+	if !r.take(fieldID, func(raw json.RawMessage) bool {
 		var ok bool
 		e.ID, ok = wholeNumber(raw)
 		return ok && e.ID > 0
 	}) {
 		return audit.Event{}, errors.New("the item has no id that is a positive number")
 	}
-	date := r.text("date")
+	date := r.text(fieldDate)
 	if !date.Valid {
 		return audit.Event{}, errors.New("the item has no date")
 	}
@@ -134,27 +134,27 @@ func (r *itemReader) event(item json.RawMessage) (audit.Event, error) {
 		return audit.Event{}, err
 	}
 
-	e.ActorName = r.text("user").String
-	e.ActorID = r.account("userId")
+	e.ActorName = r.text(fieldUser).String
+	e.ActorID = r.account(fieldUserID)
 	if e.ActorID == "" {
-		e.ActorID = r.account("account")
+		e.ActorID = r.account(fieldAccount)
 	}
 	if e.ActorID == "" {
 		e.ActorID = audit.AccountNobody
 	}
-	e.Text = r.text("action")
+	e.Text = r.text(fieldAction)
 	e.Origin = audit.Origin{
-		IP: r.text("ip"), Country: r.text("country"), City: r.text("city"),
-		Browser: r.text("browser"), Platform: r.text("platform"),
+		IP: r.text(fieldIP), Country: r.text(fieldCountry), City: r.text(fieldCity),
+		Browser: r.text(fieldBrowser), Platform: r.text(fieldPlatform),
 	}
-	e.Page = r.text("page")
+	e.Page = r.text(fieldPage)
 	e.Page.String = redactAddress(e.Page.String)
-	r.take("target", func(raw json.RawMessage) (ok bool) {
+	r.take(fieldTarget, func(raw json.RawMessage) (ok bool) {
 		e.Target, ok = r.targets(raw)
 		return ok
 	})
 	e.Kind = r.kind()
-	e.Context = r.text("context")
+	e.Context = r.text(fieldContext)
 	if r.understood() { // as every item of a DocSpace is
 		return e, nil
 	}
@@ -165,20 +165,20 @@ func (r *itemReader) event(item json.RawMessage) (audit.Event, error) {
 
 func (r *itemReader) kind() audit.Kind {
 	var k audit.Kind
-	r.take("actionId", func(raw json.RawMessage) bool {
+	r.take(fieldActionID, func(raw json.RawMessage) bool {
 		id, ok := actions().number(raw, math.MaxInt32)
 		if ok {
 			k.ActionID = int32(id) //nolint:gosec // limited above
 		}
 		return ok
 	})
-	k.Type = r.enum("actionType", actionTypes)
-	k.Product = r.enum("product", products)
-	k.Location = r.enum("location", locations)
+	k.Type = r.enum(fieldActionType, actionTypes)
+	k.Product = r.enum(fieldProduct, products)
+	k.Location = r.enum(fieldLocation, locations)
 	if !k.Location.Valid {
-		k.Location = r.enum("module", locations) // its name before DocSpace 3.5
+		k.Location = r.enum(fieldModule, locations) // its name before DocSpace 3.5
 	}
-	r.take("entries", func(raw json.RawMessage) bool {
+	r.take(fieldEntries, func(raw json.RawMessage) bool {
 		var numbers []byte
 		ok := r.list(raw, func(entry json.RawMessage) bool {
 			n := entryTypes.short(entry)
@@ -198,19 +198,19 @@ func (r *itemReader) kind() audit.Kind {
 
 // All of it stays in Extra as well: no column of the warehouse has it.
 func (r *itemReader) payload() audit.Payload {
-	for _, name := range []string{"roomId", "spaceId", "folderId", "entity", "entityType", "targetType"} {
-		r.take(name, func(json.RawMessage) bool { return false }) // a null says nothing
+	for _, f := range []field{fieldRoomID, fieldSpaceID, fieldFolderID, fieldEntity, fieldEntityType, fieldTargetType} {
+		r.take(f, func(json.RawMessage) bool { return false }) // a null says nothing
 	}
-	p := audit.Payload{RoomID: r.room("roomId"), FolderID: r.room("folderId")}
+	p := audit.Payload{RoomID: r.room(fieldRoomID), FolderID: r.room(fieldFolderID)}
 	if p.RoomID == "" {
-		p.RoomID = r.room("spaceId")
+		p.RoomID = r.room(fieldSpaceID)
 	}
-	for _, name := range []string{"entityType", "targetType", "entity"} {
-		if p.EntityType, _ = stringOf(*r.field(name)); p.EntityType != "" {
+	for _, f := range []field{fieldEntityType, fieldTargetType, fieldEntity} {
+		if p.EntityType, _ = stringOf(r.fields[f]); p.EntityType != "" {
 			break
 		}
 	}
-	raw := *r.field("entity")
+	raw := r.fields[fieldEntity]
 	if raw == nil {
 		return p
 	}

@@ -13,19 +13,73 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// fieldNames are the fields of an item that may mean something.
+// field is a field of an item that may mean something.
+type field int
+
+const (
+	fieldID field = iota
+	fieldDate
+	fieldUser
+	fieldUserID
+	fieldAccount
+	fieldAction
+	fieldActionID
+	fieldIP
+	fieldCountry
+	fieldCity
+	fieldBrowser
+	fieldPlatform
+	fieldPage
+	fieldActionType
+	fieldProduct
+	fieldLocation
+	fieldModule
+	fieldTarget
+	fieldEntries
+	fieldContext
+	fieldRoomID
+	fieldSpaceID
+	fieldFolderID
+	fieldEntity
+	fieldEntityType
+	fieldTargetType
+)
+
 var fieldNames = [...]string{
-	"id", "date", "user", "userId", "account", "action", "actionId", "ip", "country", "city", "browser", "platform", "page",
-	"actionType", "product", "location", "module", "target", "entries", "context",
-	"roomId", "spaceId", "folderId", "entity", "entityType", "targetType",
+	fieldID:         "id",
+	fieldDate:       "date",
+	fieldUser:       "user",
+	fieldUserID:     "userId",
+	fieldAccount:    "account",
+	fieldAction:     "action",
+	fieldActionID:   "actionId",
+	fieldIP:         "ip",
+	fieldCountry:    "country",
+	fieldCity:       "city",
+	fieldBrowser:    "browser",
+	fieldPlatform:   "platform",
+	fieldPage:       "page",
+	fieldActionType: "actionType",
+	fieldProduct:    "product",
+	fieldLocation:   "location",
+	fieldModule:     "module",
+	fieldTarget:     "target",
+	fieldEntries:    "entries",
+	fieldContext:    "context",
+	fieldRoomID:     "roomId",
+	fieldSpaceID:    "spaceId",
+	fieldFolderID:   "folderId",
+	fieldEntity:     "entity",
+	fieldEntityType: "entityType",
+	fieldTargetType: "targetType",
 }
 
-var fieldPlaces = func() map[string]int {
-	places := make(map[string]int, len(fieldNames))
-	for i, name := range fieldNames {
-		places[name] = i
+var knownFields = func() map[string]field {
+	known := make(map[string]field, len(fieldNames))
+	for f, name := range fieldNames {
+		known[name] = field(f)
 	}
-	return places
+	return known
 }()
 
 // itemReader reads items of the audit trail one after another. Of each it keeps
@@ -79,8 +133,8 @@ func (r *itemReader) next() (json.RawMessage, error) {
 // set keeps a field. Of several with one name the last one counts.
 func (r *itemReader) set(quotedName, value json.RawMessage) {
 	name, _ := unquote(quotedName)
-	if i, known := fieldPlaces[string(name)]; known {
-		r.fields[i] = value
+	if f, known := knownFields[string(name)]; known {
+		r.fields[f] = value
 		return
 	}
 	if r.others == nil {
@@ -89,24 +143,22 @@ func (r *itemReader) set(quotedName, value json.RawMessage) {
 	r.others[string(name)] = value
 }
 
-func (r *itemReader) field(name string) *json.RawMessage { return &r.fields[fieldPlaces[name]] }
-
 // take removes a field that is accepted, or null.
-func (r *itemReader) take(name string, accept func(json.RawMessage) bool) bool {
-	field := r.field(name)
-	if *field == nil {
+func (r *itemReader) take(f field, accept func(json.RawMessage) bool) bool {
+	value := &r.fields[f]
+	if *value == nil {
 		return false
 	}
-	null := string(*field) == "null"
-	ok := !null && accept(*field)
+	null := string(*value) == "null"
+	ok := !null && accept(*value)
 	if ok || null {
-		*field = nil
+		*value = nil
 	}
 	return ok
 }
 
-func (r *itemReader) text(name string) (s sql.NullString) {
-	r.take(name, func(raw json.RawMessage) bool {
+func (r *itemReader) text(f field) (s sql.NullString) {
+	r.take(f, func(raw json.RawMessage) bool {
 		s.String, s.Valid = r.texts.of(raw)
 		return s.Valid
 	})
@@ -114,8 +166,8 @@ func (r *itemReader) text(name string) (s sql.NullString) {
 }
 
 // account takes an account's id; the sample allows any text, and numbers.
-func (r *itemReader) account(name string) (id string) {
-	r.take(name, func(raw json.RawMessage) (ok bool) {
+func (r *itemReader) account(f field) (id string) {
+	r.take(f, func(raw json.RawMessage) (ok bool) {
 		id, ok = r.id(raw)
 		return ok
 	})
@@ -129,8 +181,8 @@ func (r *itemReader) id(raw json.RawMessage) (string, bool) {
 	return r.texts.of(raw)
 }
 
-func (r *itemReader) enum(name string, e enum) (n sql.NullInt16) {
-	r.take(name, func(raw json.RawMessage) bool {
+func (r *itemReader) enum(f field, e enum) (n sql.NullInt16) {
+	r.take(f, func(raw json.RawMessage) bool {
 		n.Int16 = e.short(raw)
 		n.Valid = n.Int16 >= 0
 		return n.Valid
@@ -142,7 +194,7 @@ func (r *itemReader) enum(name string, e enum) (n sql.NullInt16) {
 }
 
 // room reads a room's or folder's number, as text.
-func (r *itemReader) room(name string) string { return roomNumber(*r.field(name)) }
+func (r *itemReader) room(f field) string { return roomNumber(r.fields[f]) }
 
 // list reads an array whose elements are all accepted.
 func (r *itemReader) list(raw json.RawMessage, accept func(json.RawMessage) bool) bool {

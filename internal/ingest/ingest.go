@@ -215,7 +215,8 @@ func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
 	// The record of an interrupted run must land as well.
 	recordCtx, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, giveUp) })()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, giveUp) })
+	defer stop()
 	began := time.Now()
 	s.earlier = s.source.Traffic()
 	now, err := s.source.Now(ctx)
