@@ -129,6 +129,167 @@ func (q *Queries) CountMemberActivity(ctx context.Context, arg CountMemberActivi
 	return items, nil
 }
 
+const getLastActivity = `-- name: GetLastActivity :one
+WITH newest AS NOT MATERIALIZED (
+    SELECT
+        l.room_key, l.account_key,
+        greatest(
+            CASE WHEN $2::boolean THEN l.view_last_at END,
+            CASE WHEN $3::boolean THEN l.edit_last_at END,
+            CASE WHEN $4::boolean THEN l.manage_last_at END
+        ) AS last_at
+    FROM room_last AS l
+    WHERE l.portal_id = $5
+        AND (cardinality($7::integer[]) = 0 OR l.room_key = ANY($7::integer[]))
+        AND ($8::integer = 0 OR l.account_key = $8::integer)
+)
+SELECT
+    array_agg(x.room_key)::integer[] AS room_keys,
+    array_agg(x.account_key)::integer[] AS account_keys,
+    array_agg(x.last_at)::timestamptz[] AS last_at
+FROM (
+    SELECT n.room_key, n.account_key, n.last_at
+    FROM newest AS n
+    WHERE n.last_at < $1::timestamptz
+    UNION ALL
+    SELECT n.room_key, n.account_key, before.last_at
+    FROM newest AS n
+    CROSS JOIN LATERAL (
+        SELECT greatest(
+            CASE WHEN $2::boolean AND d.view_first_at < $1 THEN CASE WHEN d.view_last_at < $1 THEN d.view_last_at ELSE d.view_first_at END END,
+            CASE WHEN $3::boolean AND d.edit_first_at < $1 THEN CASE WHEN d.edit_last_at < $1 THEN d.edit_last_at ELSE d.edit_first_at END END,
+            CASE WHEN $4::boolean AND d.manage_first_at < $1 THEN CASE WHEN d.manage_last_at < $1 THEN d.manage_last_at ELSE d.manage_first_at END END
+        ) AS last_at
+        FROM room_day AS d
+        WHERE d.portal_id = $5 AND d.room_key = n.room_key AND d.account_key = n.account_key AND d.day <= $6::date
+            AND (
+                $2::boolean AND d.view_first_at < $1
+                OR $3::boolean AND d.edit_first_at < $1
+                OR $4::boolean AND d.manage_first_at < $1
+            )
+        ORDER BY d.day DESC
+        LIMIT 1
+    ) AS before
+    WHERE n.last_at >= $1
+) AS x
+`
+
+type GetLastActivityParams struct {
+	Until       time.Time
+	Views       bool
+	Edits       bool
+	Manages     bool
+	PortalID    int32
+	UntilDate   time.Time
+	RoomKeys    []int32
+	OnlyAccount int32
+}
+
+type GetLastActivityRow struct {
+	RoomKeys    []int32
+	AccountKeys []int32
+	LastAt      []time.Time
+}
+
+// When everybody was active last in each room before until, unresolved titles included, in one row
+// as GetMembers.
+// room_last knows it of all who were not active after until, and one row of room_day of each
+// who was, whatever the time in between. Of who was active on the day of until both before and
+// after, last_at is their first time on that day. The two are queries of their own: where all who were active
+// might need a row of room_day, the planner keeps each answer for when it is asked for again, which costs
+// more than the few rows.
+func (q *Queries) GetLastActivity(ctx context.Context, arg GetLastActivityParams) (GetLastActivityRow, error) {
+	row := q.db.QueryRow(ctx, getLastActivity,
+		arg.Until,
+		arg.Views,
+		arg.Edits,
+		arg.Manages,
+		arg.PortalID,
+		arg.UntilDate,
+		arg.RoomKeys,
+		arg.OnlyAccount,
+	)
+	var i GetLastActivityRow
+	err := row.Scan(&i.RoomKeys, &i.AccountKeys, &i.LastAt)
+	return i, err
+}
+
+const getMembers = `-- name: GetMembers :one
+
+WITH via_groups AS (
+    SELECT
+        g.room_key, g.account_key,
+        min(g.joined_at) AS joined_at,
+        min(g.joined_after) AS joined_after,
+        min(array_position(ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[], g.access)) AS rank
+    FROM room_group_member AS g
+    WHERE g.portal_id = $1 AND g.valid_from <= $2::timestamptz AND g.valid_to > $2::timestamptz
+        AND (cardinality($3::integer[]) = 0 OR g.room_key = ANY($3::integer[]))
+        AND ($4::integer = 0 OR g.account_key = $4::integer)
+    GROUP BY g.room_key, g.account_key
+),
+own AS (
+    SELECT m.room_key, m.account_key, m.access, m.is_owner, m.joined_at, m.joined_after
+    FROM room_member AS m
+    WHERE m.portal_id = $1 AND m.valid_from <= $2 AND m.valid_to > $2
+        AND (cardinality($3::integer[]) = 0 OR m.room_key = ANY($3::integer[]))
+        AND ($4::integer = 0 OR m.account_key = $4::integer)
+)
+SELECT
+    array_agg(coalesce(o.room_key, g.room_key))::integer[] AS room_keys,
+    array_agg(coalesce(o.account_key, g.account_key))::integer[] AS account_keys,
+    array_agg(coalesce(o.access, (ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[])[g.rank], 0::smallint))::smallint[] AS accesses,
+    array_agg(coalesce(o.is_owner, false))::boolean[] AS are_owners,
+    array_agg(greatest(least(o.joined_at, g.joined_at), '0001-01-01 00:00:00+00'))::timestamptz[] AS joined_at,
+    array_agg(greatest(least(o.joined_after, g.joined_after), '0001-01-01 00:00:00+00'))::timestamptz[] AS joined_after
+FROM own AS o
+FULL JOIN via_groups AS g ON g.room_key = o.room_key AND g.account_key = o.account_key
+`
+
+type GetMembersParams struct {
+	PortalID    int32
+	Until       time.Time
+	RoomKeys    []int32
+	OnlyAccount int32
+}
+
+type GetMembersRow struct {
+	RoomKeys    []int32
+	AccountKeys []int32
+	Accesses    []int16
+	AreOwners   []bool
+	JoinedAt    []time.Time
+	JoinedAfter []time.Time
+}
+
+// A window is given in parts: the whole UTC days [first_day, last_day), which
+// the rollups answer, and two ragged edges, which raw events answer. An edge
+// that is not there is empty (since = until).
+// Times that are not known come as year 1, the zero time of Go: sqlc takes
+// every expression for not null. An empty list of keys stands for all.
+// The members of rooms as of until, in one row: elements of the same place in all arrays are one
+// member. To read as many rows takes the program four times as long.
+// Members have a right of their own or come through groups; their own right beats that of
+// groups, and the highest of the groups counts.
+func (q *Queries) GetMembers(ctx context.Context, arg GetMembersParams) (GetMembersRow, error) {
+	row := q.db.QueryRow(ctx, getMembers,
+		arg.PortalID,
+		arg.Until,
+		arg.RoomKeys,
+		arg.OnlyAccount,
+	)
+	var i GetMembersRow
+	err := row.Scan(
+		&i.RoomKeys,
+		&i.AccountKeys,
+		&i.Accesses,
+		&i.AreOwners,
+		&i.JoinedAt,
+		&i.JoinedAfter,
+	)
+	return i, err
+}
+
 const listAccountsSeen = `-- name: ListAccountsSeen :many
 WITH today AS (
     SELECT e.account_key, max(e.occurred_at) AS last_at
@@ -411,156 +572,39 @@ func (q *Queries) ListEventCounts(ctx context.Context, arg ListEventCountsParams
 	return items, nil
 }
 
-const listMembers = `-- name: ListMembers :many
-
-WITH via_groups AS (
-    SELECT
-        g.room_key, g.account_key,
-        min(g.joined_at) AS joined_at,
-        min(g.joined_after) AS joined_after,
-        min(array_position(ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[], g.access)) AS rank
-    FROM room_group_member AS g
-    WHERE g.portal_id = $2 AND g.valid_from <= $3::timestamptz AND g.valid_to > $3::timestamptz
-        AND (cardinality($4::integer[]) = 0 OR g.room_key = ANY($4::integer[]))
-    GROUP BY g.room_key, g.account_key
-),
-own AS (
-    SELECT m.room_key, m.account_key, m.access, m.is_owner, m.joined_at, m.joined_after
-    FROM room_member AS m
-    WHERE m.portal_id = $2 AND m.valid_from <= $3 AND m.valid_to > $3
-        AND (cardinality($4::integer[]) = 0 OR m.room_key = ANY($4::integer[]))
-),
-members AS (
-    SELECT
-        coalesce(o.room_key, g.room_key) AS room_key,
-        coalesce(o.account_key, g.account_key) AS account_key,
-        coalesce(o.access, (ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[])[g.rank], 0) AS access,
-        coalesce(o.is_owner, false) AS is_owner,
-        least(o.joined_at, g.joined_at) AS joined_at,
-        least(o.joined_after, g.joined_after) AS joined_after
-    FROM own AS o
-    FULL JOIN via_groups AS g ON g.room_key = o.room_key AND g.account_key = o.account_key
-),
-lasts AS NOT MATERIALIZED (
-    SELECT l.room_key, l.account_key, CASE WHEN newest.last_at < $3 THEN newest.last_at ELSE before.last_at END AS last_at
-    FROM room_last AS l
-    CROSS JOIN LATERAL (
-        SELECT greatest(
-            CASE WHEN $5::boolean THEN l.view_last_at END,
-            CASE WHEN $6::boolean THEN l.edit_last_at END,
-            CASE WHEN $7::boolean THEN l.manage_last_at END
-        ) AS last_at
-    ) AS newest
-    LEFT JOIN LATERAL (
-        SELECT greatest(
-            CASE WHEN $5::boolean AND d.view_first_at < $3 THEN CASE WHEN d.view_last_at < $3 THEN d.view_last_at ELSE d.view_first_at END END,
-            CASE WHEN $6::boolean AND d.edit_first_at < $3 THEN CASE WHEN d.edit_last_at < $3 THEN d.edit_last_at ELSE d.edit_first_at END END,
-            CASE WHEN $7::boolean AND d.manage_first_at < $3 THEN CASE WHEN d.manage_last_at < $3 THEN d.manage_last_at ELSE d.manage_first_at END END
-        ) AS last_at
-        FROM room_day AS d
-        WHERE newest.last_at >= $3
-            AND d.portal_id = $2 AND d.room_key = l.room_key AND d.account_key = l.account_key AND d.day <= $8::date
-            AND (
-                $5::boolean AND d.view_first_at < $3
-                OR $6::boolean AND d.edit_first_at < $3
-                OR $7::boolean AND d.manage_first_at < $3
-            )
-        ORDER BY d.day DESC
-        LIMIT 1
-    ) AS before ON true
-    WHERE l.portal_id = $2
-        AND (cardinality($4::integer[]) = 0 OR l.room_key = ANY($4::integer[]))
-),
-titles AS (
-    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = $2 AND NOT r.is_unresolved
+const listUnresolvedRooms = `-- name: ListUnresolvedRooms :many
+SELECT u.room_key AS title_key, t.room_key
+FROM room AS u
+INNER JOIN (
+    SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = $1 AND NOT r.is_unresolved
     UNION
-    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $2
-),
-doubtful AS (
-    SELECT DISTINCT t.room_key, s.account_key
-    FROM room AS u
-    INNER JOIN titles AS t ON t.title = u.room_id
-    INNER JOIN lasts AS s ON s.room_key = u.room_key AND s.last_at >= $9::timestamptz
-    WHERE u.portal_id = $2 AND u.is_unresolved
-)
-SELECT
-    m.room_key::integer AS room_key, m.account_key::integer AS account_key, m.access::smallint AS access, m.is_owner::boolean AS is_owner,
-    coalesce(nullif(m.joined_at, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_at,
-    coalesce(nullif(m.joined_after, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_after,
-    coalesce(s.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_active_at,
-    (x.room_key IS NOT NULL)::boolean AS is_doubtful
-FROM members AS m
-LEFT JOIN lasts AS s ON s.room_key = m.room_key AND s.account_key = m.account_key
-LEFT JOIN doubtful AS x ON x.room_key = m.room_key AND x.account_key = m.account_key
-WHERE $1::integer = 0 OR m.account_key = $1::integer
+    SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $1
+) AS t ON t.title = u.room_id
+WHERE u.portal_id = $1 AND u.is_unresolved
+    AND (cardinality($2::integer[]) = 0 OR t.room_key = ANY($2::integer[]))
 `
 
-type ListMembersParams struct {
-	OnlyAccount int32
-	PortalID    int32
-	Until       time.Time
-	RoomKeys    []int32
-	Views       bool
-	Edits       bool
-	Manages     bool
-	UntilDate   time.Time
-	Since       time.Time
+type ListUnresolvedRoomsParams struct {
+	PortalID int32
+	RoomKeys []int32
 }
 
-type ListMembersRow struct {
-	RoomKey      int32
-	AccountKey   int32
-	Access       int16
-	IsOwner      bool
-	JoinedAt     time.Time
-	JoinedAfter  time.Time
-	LastActiveAt time.Time
-	IsDoubtful   bool
+type ListUnresolvedRoomsRow struct {
+	TitleKey int32
+	RoomKey  int32
 }
 
-// A window is given in parts: the whole UTC days [first_day, last_day), which
-// the rollups answer, and two ragged edges, which raw events answer. An edge
-// that is not there is empty (since = until).
-// Times that are not known come as year 1, the zero time of Go: sqlc takes
-// every expression for not null. An empty list of keys stands for all.
-// One row per room and member as of until, with the time of their last activity
-// in the room before it. Members have a right of their own or come through groups;
-// their own right beats that of groups, and the highest of the groups counts.
-// room_last knows it of all who were not active after until, and one row of room_day of each
-// who was, whatever the time in between. Of who was active on the day of until both before and
-// after, last_active_at is their first time on that day.
-// is_doubtful tells of activity since then under an unresolved title that the room
-// bore at some time. The keys of rooms include those of such titles.
-// Read twice: of all members, and of the few unresolved titles, by their keys.
-func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]ListMembersRow, error) {
-	rows, err := q.db.Query(ctx, listMembers,
-		arg.OnlyAccount,
-		arg.PortalID,
-		arg.Until,
-		arg.RoomKeys,
-		arg.Views,
-		arg.Edits,
-		arg.Manages,
-		arg.UntilDate,
-		arg.Since,
-	)
+// Unresolved titles, by their keys, and each room that bore one at some time; of some rooms or of all.
+func (q *Queries) ListUnresolvedRooms(ctx context.Context, arg ListUnresolvedRoomsParams) ([]ListUnresolvedRoomsRow, error) {
+	rows, err := q.db.Query(ctx, listUnresolvedRooms, arg.PortalID, arg.RoomKeys)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListMembersRow{}
+	items := []ListUnresolvedRoomsRow{}
 	for rows.Next() {
-		var i ListMembersRow
-		if err := rows.Scan(
-			&i.RoomKey,
-			&i.AccountKey,
-			&i.Access,
-			&i.IsOwner,
-			&i.JoinedAt,
-			&i.JoinedAfter,
-			&i.LastActiveAt,
-			&i.IsDoubtful,
-		); err != nil {
+		var i ListUnresolvedRoomsRow
+		if err := rows.Scan(&i.TitleKey, &i.RoomKey); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -343,42 +343,6 @@ func (q *Queries) ListStaleContexts(ctx context.Context, portalID int32) ([]List
 	return items, nil
 }
 
-const listTitleKeys = `-- name: ListTitleKeys :many
-SELECT u.room_key
-FROM room AS u
-WHERE u.portal_id = $1 AND u.is_unresolved AND u.room_id IN (
-    SELECT r.title FROM room AS r WHERE r.portal_id = $1 AND r.room_key = ANY($2::integer[])
-    UNION
-    SELECT rr.old_title FROM room_rename AS rr WHERE rr.portal_id = $1 AND rr.room_key = ANY($2::integer[])
-)
-`
-
-type ListTitleKeysParams struct {
-	PortalID int32
-	RoomKeys []int32
-}
-
-// The keys of the unresolved titles that rooms bore at some time.
-func (q *Queries) ListTitleKeys(ctx context.Context, arg ListTitleKeysParams) ([]int32, error) {
-	rows, err := q.db.Query(ctx, listTitleKeys, arg.PortalID, arg.RoomKeys)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []int32{}
-	for rows.Next() {
-		var room_key int32
-		if err := rows.Scan(&room_key); err != nil {
-			return nil, err
-		}
-		items = append(items, room_key)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const setContextFresh = `-- name: SetContextFresh :exec
 UPDATE context SET is_stale = false WHERE portal_id = $1 AND context_key = $2
 `

@@ -4,15 +4,11 @@
 -- Times that are not known come as year 1, the zero time of Go: sqlc takes
 -- every expression for not null. An empty list of keys stands for all.
 
--- name: ListMembers :many
--- One row per room and member as of until, with the time of their last activity
--- in the room before it. Members have a right of their own or come through groups;
--- their own right beats that of groups, and the highest of the groups counts.
--- room_last knows it of all who were not active after until, and one row of room_day of each
--- who was, whatever the time in between. Of who was active on the day of until both before and
--- after, last_active_at is their first time on that day.
--- is_doubtful tells of activity since then under an unresolved title that the room
--- bore at some time. The keys of rooms include those of such titles.
+-- name: GetMembers :one
+-- The members of rooms as of until, in one row: elements of the same place in all arrays are one
+-- member. To read as many rows takes the program four times as long.
+-- Members have a right of their own or come through groups; their own right beats that of
+-- groups, and the highest of the groups counts.
 WITH via_groups AS (
     SELECT
         g.room_key, g.account_key,
@@ -22,6 +18,7 @@ WITH via_groups AS (
     FROM room_group_member AS g
     WHERE g.portal_id = @portal_id AND g.valid_from <= @until::timestamptz AND g.valid_to > @until::timestamptz
         AND (cardinality(@room_keys::integer[]) = 0 OR g.room_key = ANY(@room_keys::integer[]))
+        AND (@only_account::integer = 0 OR g.account_key = @only_account::integer)
     GROUP BY g.room_key, g.account_key
 ),
 own AS (
@@ -29,38 +26,58 @@ own AS (
     FROM room_member AS m
     WHERE m.portal_id = @portal_id AND m.valid_from <= @until AND m.valid_to > @until
         AND (cardinality(@room_keys::integer[]) = 0 OR m.room_key = ANY(@room_keys::integer[]))
-),
-members AS (
+        AND (@only_account::integer = 0 OR m.account_key = @only_account::integer)
+)
+SELECT
+    array_agg(coalesce(o.room_key, g.room_key))::integer[] AS room_keys,
+    array_agg(coalesce(o.account_key, g.account_key))::integer[] AS account_keys,
+    array_agg(coalesce(o.access, (ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[])[g.rank], 0::smallint))::smallint[] AS accesses,
+    array_agg(coalesce(o.is_owner, false))::boolean[] AS are_owners,
+    array_agg(greatest(least(o.joined_at, g.joined_at), '0001-01-01 00:00:00+00'))::timestamptz[] AS joined_at,
+    array_agg(greatest(least(o.joined_after, g.joined_after), '0001-01-01 00:00:00+00'))::timestamptz[] AS joined_after
+FROM own AS o
+FULL JOIN via_groups AS g ON g.room_key = o.room_key AND g.account_key = o.account_key;
+
+-- name: GetLastActivity :one
+-- When everybody was active last in each room before until, unresolved titles included, in one row
+-- as GetMembers.
+-- room_last knows it of all who were not active after until, and one row of room_day of each
+-- who was, whatever the time in between. Of who was active on the day of until both before and
+-- after, last_at is their first time on that day. The two are queries of their own: where all who were active
+-- might need a row of room_day, the planner keeps each answer for when it is asked for again, which costs
+-- more than the few rows.
+WITH newest AS NOT MATERIALIZED (
     SELECT
-        coalesce(o.room_key, g.room_key) AS room_key,
-        coalesce(o.account_key, g.account_key) AS account_key,
-        coalesce(o.access, (ARRAY[1, 9, 11, 10, 7, 8, 5, 6, 2, 0]::smallint[])[g.rank], 0) AS access,
-        coalesce(o.is_owner, false) AS is_owner,
-        least(o.joined_at, g.joined_at) AS joined_at,
-        least(o.joined_after, g.joined_after) AS joined_after
-    FROM own AS o
-    FULL JOIN via_groups AS g ON g.room_key = o.room_key AND g.account_key = o.account_key
-),
--- Read twice: of all members, and of the few unresolved titles, by their keys.
-lasts AS NOT MATERIALIZED (
-    SELECT l.room_key, l.account_key, CASE WHEN newest.last_at < @until THEN newest.last_at ELSE before.last_at END AS last_at
-    FROM room_last AS l
-    CROSS JOIN LATERAL (
-        SELECT greatest(
+        l.room_key, l.account_key,
+        greatest(
             CASE WHEN @views::boolean THEN l.view_last_at END,
             CASE WHEN @edits::boolean THEN l.edit_last_at END,
             CASE WHEN @manages::boolean THEN l.manage_last_at END
         ) AS last_at
-    ) AS newest
-    LEFT JOIN LATERAL (
+    FROM room_last AS l
+    WHERE l.portal_id = @portal_id
+        AND (cardinality(@room_keys::integer[]) = 0 OR l.room_key = ANY(@room_keys::integer[]))
+        AND (@only_account::integer = 0 OR l.account_key = @only_account::integer)
+)
+SELECT
+    array_agg(x.room_key)::integer[] AS room_keys,
+    array_agg(x.account_key)::integer[] AS account_keys,
+    array_agg(x.last_at)::timestamptz[] AS last_at
+FROM (
+    SELECT n.room_key, n.account_key, n.last_at
+    FROM newest AS n
+    WHERE n.last_at < @until::timestamptz
+    UNION ALL
+    SELECT n.room_key, n.account_key, before.last_at
+    FROM newest AS n
+    CROSS JOIN LATERAL (
         SELECT greatest(
             CASE WHEN @views::boolean AND d.view_first_at < @until THEN CASE WHEN d.view_last_at < @until THEN d.view_last_at ELSE d.view_first_at END END,
             CASE WHEN @edits::boolean AND d.edit_first_at < @until THEN CASE WHEN d.edit_last_at < @until THEN d.edit_last_at ELSE d.edit_first_at END END,
             CASE WHEN @manages::boolean AND d.manage_first_at < @until THEN CASE WHEN d.manage_last_at < @until THEN d.manage_last_at ELSE d.manage_first_at END END
         ) AS last_at
         FROM room_day AS d
-        WHERE newest.last_at >= @until
-            AND d.portal_id = @portal_id AND d.room_key = l.room_key AND d.account_key = l.account_key AND d.day <= @until_date::date
+        WHERE d.portal_id = @portal_id AND d.room_key = n.room_key AND d.account_key = n.account_key AND d.day <= @until_date::date
             AND (
                 @views::boolean AND d.view_first_at < @until
                 OR @edits::boolean AND d.edit_first_at < @until
@@ -68,32 +85,21 @@ lasts AS NOT MATERIALIZED (
             )
         ORDER BY d.day DESC
         LIMIT 1
-    ) AS before ON true
-    WHERE l.portal_id = @portal_id
-        AND (cardinality(@room_keys::integer[]) = 0 OR l.room_key = ANY(@room_keys::integer[]))
-),
-titles AS (
+    ) AS before
+    WHERE n.last_at >= @until
+) AS x;
+
+-- name: ListUnresolvedRooms :many
+-- Unresolved titles, by their keys, and each room that bore one at some time; of some rooms or of all.
+SELECT u.room_key AS title_key, t.room_key
+FROM room AS u
+INNER JOIN (
     SELECT r.room_key, r.title FROM room AS r WHERE r.portal_id = @portal_id AND NOT r.is_unresolved
     UNION
     SELECT rr.room_key, rr.old_title FROM room_rename AS rr WHERE rr.portal_id = @portal_id
-),
-doubtful AS (
-    SELECT DISTINCT t.room_key, s.account_key
-    FROM room AS u
-    INNER JOIN titles AS t ON t.title = u.room_id
-    INNER JOIN lasts AS s ON s.room_key = u.room_key AND s.last_at >= @since::timestamptz
-    WHERE u.portal_id = @portal_id AND u.is_unresolved
-)
-SELECT
-    m.room_key::integer AS room_key, m.account_key::integer AS account_key, m.access::smallint AS access, m.is_owner::boolean AS is_owner,
-    coalesce(nullif(m.joined_at, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_at,
-    coalesce(nullif(m.joined_after, '-infinity'), '0001-01-01 00:00:00+00')::timestamptz AS joined_after,
-    coalesce(s.last_at, '0001-01-01 00:00:00+00')::timestamptz AS last_active_at,
-    (x.room_key IS NOT NULL)::boolean AS is_doubtful
-FROM members AS m
-LEFT JOIN lasts AS s ON s.room_key = m.room_key AND s.account_key = m.account_key
-LEFT JOIN doubtful AS x ON x.room_key = m.room_key AND x.account_key = m.account_key
-WHERE @only_account::integer = 0 OR m.account_key = @only_account::integer;
+) AS t ON t.title = u.room_id
+WHERE u.portal_id = @portal_id AND u.is_unresolved
+    AND (cardinality(@room_keys::integer[]) = 0 OR t.room_key = ANY(@room_keys::integer[]));
 
 -- name: CountMemberActivity :many
 -- How much everybody did in rooms in the window and when last, counted event

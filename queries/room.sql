@@ -6,16 +6,6 @@ SELECT * FROM room WHERE portal_id = @portal_id AND NOT is_unresolved ORDER BY r
 -- As ListRooms, of the given ids.
 SELECT * FROM room WHERE portal_id = @portal_id AND NOT is_unresolved AND room_id = ANY(@room_ids::text[]) ORDER BY room_id;
 
--- name: ListTitleKeys :many
--- The keys of the unresolved titles that rooms bore at some time.
-SELECT u.room_key
-FROM room AS u
-WHERE u.portal_id = @portal_id AND u.is_unresolved AND u.room_id IN (
-    SELECT r.title FROM room AS r WHERE r.portal_id = @portal_id AND r.room_key = ANY(@room_keys::integer[])
-    UNION
-    SELECT rr.old_title FROM room_rename AS rr WHERE rr.portal_id = @portal_id AND rr.room_key = ANY(@room_keys::integer[])
-);
-
 -- name: ListRoomRenames :many
 -- By room, oldest first.
 SELECT r.room_id, rr.event_id, rr.renamed_at, rr.old_title

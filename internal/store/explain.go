@@ -18,15 +18,15 @@ func (r *Reader) ExplainFacts(
 	ctx context.Context, w audit.Window, filter audit.Filter, roomID, account string, newest int64,
 ) (audit.ExplainFacts, error) {
 	var facts audit.ExplainFacts
-	read, err := r.snapshot(ctx, w, func(q *db.Queries, read *audit.Facts) error {
-		room, err := q.GetRoom(ctx, db.GetRoomParams{PortalID: r.portal.ID, RoomID: roomID})
+	read, err := r.snapshot(ctx, w, func(ctx context.Context, s state, read *audit.Facts) error {
+		room, err := s.q.GetRoom(ctx, db.GetRoomParams{PortalID: r.portal.ID, RoomID: roomID})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("read the room: %w", err)
 		}
 		read.Rooms = []audit.RoomFacts{toRoomFacts(room)}
-		accounts, err := accountsNamed(ctx, q, r.portal, account)
+		accounts, err := accountsNamed(ctx, s.q, r.portal, account)
 		if err != nil {
 			return err
 		}
@@ -36,8 +36,8 @@ func (r *Reader) ExplainFacts(
 		if len(accounts) != 1 {
 			return nil
 		}
-		e := explained{q, r.portal, w, filter, room, accounts[0]}
-		return e.read(ctx, read, &facts, newest)
+		e := explained{s.q, r.portal, w, filter, room, accounts[0]}
+		return e.read(ctx, s, read, &facts, newest)
 	})
 	facts.Facts = read
 	return facts, err
@@ -73,10 +73,10 @@ type explained struct {
 	account db.Account
 }
 
-func (e explained) read(ctx context.Context, read *audit.Facts, facts *audit.ExplainFacts, newest int64) error {
+func (e explained) read(ctx context.Context, s state, read *audit.Facts, facts *audit.ExplainFacts, newest int64) error {
 	// What is judged is read by the report's own query: another one could answer
 	// otherwise.
-	members, err := memberFacts(ctx, e.q, e.portal, e.window, selected{rooms: []db.Room{e.room}, account: e.account.AccountKey}, e.filter, 0)
+	members, err := memberFacts(ctx, s, e.portal, e.window, selected{rooms: []db.Room{e.room}, account: e.account.AccountKey}, e.filter, 0)
 	if err != nil {
 		return err
 	}

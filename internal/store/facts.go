@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"roompulse/db"
 	"roompulse/internal/attribution"
 	"roompulse/internal/audit"
@@ -34,56 +32,60 @@ func (r *Reader) Coverage(ctx context.Context) (audit.Coverage, error) {
 // members with enough events no more is told than that, which is much quicker where one
 // event is enough; 0 means that all numbers count.
 func (r *Reader) InactiveFacts(ctx context.Context, w audit.Window, rooms []string, filter audit.Filter, enough int64) (audit.Facts, error) {
-	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) error {
-		return inactiveFacts(ctx, q, r.portal, w, rooms, filter, enough, facts)
+	return r.snapshot(ctx, w, func(ctx context.Context, s state, facts *audit.Facts) error {
+		return inactiveFacts(ctx, s, r.portal, w, rooms, filter, enough, facts)
 	})
 }
 
 func inactiveFacts(
-	ctx context.Context, q *db.Queries, p Portal, w audit.Window, ids []string, filter audit.Filter, enough int64, facts *audit.Facts,
+	ctx context.Context, s state, p Portal, w audit.Window, ids []string, filter audit.Filter, enough int64, facts *audit.Facts,
 ) error {
-	rooms, err := listRooms(ctx, q, p, ids)
+	rooms, err := listRooms(ctx, s.q, p, ids)
 	if err != nil {
 		return err
 	}
 	facts.Rooms = roomFacts(rooms)
-	if facts.Exclusions, err = exclusions(ctx, q, p, w.To); err != nil {
+	if facts.Exclusions, err = exclusions(ctx, s.q, p, w.To); err != nil {
 		return err
 	}
 	if len(ids) == 0 || len(rooms) > 0 {
-		facts.Members, err = memberFacts(ctx, q, p, w, selected{rooms: rooms, all: len(ids) == 0}, filter, enough)
+		facts.Members, err = memberFacts(ctx, s, p, w, selected{rooms: rooms, all: len(ids) == 0}, filter, enough)
 	}
 	return err
 }
 
 // ActivityFacts reads what everybody did in rooms, all of them if no ids are given, in the window.
 func (r *Reader) ActivityFacts(ctx context.Context, w audit.Window, ids []string) (audit.Facts, error) {
-	return r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) error {
-		rooms, err := listRooms(ctx, q, r.portal, ids)
+	return r.snapshot(ctx, w, func(ctx context.Context, s state, facts *audit.Facts) error {
+		rooms, err := listRooms(ctx, s.q, r.portal, ids)
 		if err != nil {
 			return err
 		}
 		facts.Rooms = roomFacts(rooms)
 		if len(ids) == 0 || len(rooms) > 0 {
-			facts.Activity, err = activityFacts(ctx, q, r.portal, w, selected{rooms: rooms, all: len(ids) == 0})
+			facts.Activity, err = activityFacts(ctx, s.q, r.portal, w, selected{rooms: rooms, all: len(ids) == 0})
 		}
 		return err
 	})
 }
 
 // snapshot reads facts from one state of the database, whatever a sync does meanwhile.
-func (r *Reader) snapshot(ctx context.Context, w audit.Window, read func(*db.Queries, *audit.Facts) error) (audit.Facts, error) {
+func (r *Reader) snapshot(
+	ctx context.Context, w audit.Window, read func(context.Context, state, *audit.Facts) error,
+) (audit.Facts, error) {
 	facts := audit.Facts{Portal: r.portal.Host}
-	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, r.store.pool, opts, func(tx pgx.Tx) (err error) {
-		q := r.store.q.WithTx(tx)
-		if facts.Coverage, err = coverage(ctx, q, r.portal); err != nil {
+	err := r.store.readState(ctx, func(ctx context.Context, s state) (err error) {
+		if facts.Coverage, err = coverage(ctx, s.q, r.portal); err != nil {
 			return err
 		}
-		if facts.Events, err = eventFacts(ctx, q, r.portal, w); err != nil {
-			return err
-		}
-		return read(q, &facts)
+		return s.together(
+			ctx,
+			func(ctx context.Context, _ *db.Queries) error { return read(ctx, s, &facts) },
+			func(ctx context.Context, q *db.Queries) (err error) {
+				facts.Events, err = eventFacts(ctx, q, r.portal, w)
+				return err
+			},
+		)
 	})
 	if err != nil {
 		return audit.Facts{}, fmt.Errorf("read the warehouse: %w", err)
@@ -220,50 +222,82 @@ func (s selected) keys() []int32 {
 
 // memberFacts reads members of rooms, without an order.
 func memberFacts(
-	ctx context.Context, q *db.Queries, p Portal, w audit.Window, in selected, filter audit.Filter, enough int64,
+	ctx context.Context, s state, p Portal, w audit.Window, in selected, filter audit.Filter, enough int64,
 ) ([]audit.MemberFacts, error) {
-	keys, err := activityKeys(ctx, q, p, in)
+	titles, err := s.q.ListUnresolvedRooms(ctx, db.ListUnresolvedRoomsParams{PortalID: p.ID, RoomKeys: in.keys()})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read unresolved titles: %w", err)
 	}
-	rows, err := q.ListMembers(ctx, db.ListMembersParams{
-		PortalID: p.ID, RoomKeys: keys, OnlyAccount: in.account, Since: w.From, Until: w.To, UntilDate: utcDay(w.To),
-		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read members: %w", err)
-	}
-	accounts, err := accountsSeen(ctx, q, p, w.To, in, rows)
-	if err != nil {
-		return nil, err
+	keys := in.keys()
+	if !in.all {
+		for _, t := range titles {
+			keys = append(keys, t.TitleKey)
+		}
 	}
 	// Whether anybody was active at all, the time of their last activity tells, unless the
 	// window begins on the day of its end.
-	var counts map[memberKey]memberCount
 	isCounted := enough != 1 || beginsOnLastDay(w)
-	if isCounted {
-		if counts, err = countActivity(ctx, q, p, w, keys, in.account, filter); err != nil {
-			return nil, err
-		}
+	var (
+		members  db.GetMembersRow
+		lasts    map[memberKey]time.Time
+		accounts map[int32]*db.ListAccountsSeenRow
+		counts   map[memberKey]memberCount
+	)
+	err = s.together(
+		ctx,
+		func(ctx context.Context, q *db.Queries) (err error) {
+			arg := db.GetMembersParams{PortalID: p.ID, RoomKeys: in.keys(), OnlyAccount: in.account, Until: w.To}
+			if members, err = q.GetMembers(ctx, arg); err != nil {
+				return fmt.Errorf("read members: %w", err)
+			}
+			if !in.all && len(members.AccountKeys) > 0 {
+				accounts, err = accountsSeen(ctx, q, p, w.To, members.AccountKeys)
+			}
+			return err
+		},
+		func(ctx context.Context, q *db.Queries) (err error) {
+			lasts, err = lastActivity(ctx, q, p, w.To, keys, in.account, filter)
+			return err
+		},
+		func(ctx context.Context, q *db.Queries) (err error) {
+			if in.all {
+				if accounts, err = accountsSeen(ctx, q, p, w.To, []int32{}); err != nil {
+					return err
+				}
+			}
+			if isCounted {
+				counts, err = countActivity(ctx, q, p, w, keys, in.account, filter)
+			}
+			return err
+		},
+	)
+	if err != nil {
+		return nil, err
+	}
+	doubtful := map[memberKey]bool{}
+	if !isCounted && len(titles) > 0 {
+		doubtful = doubtfulMembers(titles, lasts, w.From)
 	}
 	ids := make(map[int32]string, len(in.rooms))
 	for _, room := range in.rooms {
 		ids[room.RoomKey] = room.RoomID
 	}
-	facts := make([]audit.MemberFacts, 0, len(rows))
-	for _, r := range rows {
-		a, known := accounts[r.AccountKey]
+	facts := make([]audit.MemberFacts, 0, len(members.RoomKeys))
+	for i, key := range members.AccountKeys {
+		a, known := accounts[key]
 		if !known { // the warehouse is torn, and verify tells so
 			continue
 		}
+		key := memberKey{members.RoomKeys[i], key}
 		m := audit.MemberFacts{
-			RoomID: ids[r.RoomKey], AccountID: a.AccountID, Name: a.Name, Email: textOrEmpty(a.Email),
+			RoomID: ids[key.room], AccountID: a.AccountID, Name: a.Name, Email: textOrEmpty(a.Email),
 			Status: audit.AccountStatus(a.Status), Guest: a.IsGuest, Registered: zeroTime(a.RegisteredAt),
-			Access: audit.Access(r.Access), Owner: r.IsOwner, JoinedAt: r.JoinedAt.UTC(), JoinedAfter: r.JoinedAfter.UTC(),
-			LastActiveAt: r.LastActiveAt.UTC(), LastSeenAt: a.LastSeenAt.UTC(),
+			Access: audit.Access(members.Accesses[i]), Owner: members.AreOwners[i],
+			JoinedAt: members.JoinedAt[i].UTC(), JoinedAfter: members.JoinedAfter[i].UTC(),
+			LastActiveAt: lasts[key], LastSeenAt: a.LastSeenAt.UTC(),
 		}
 		if isCounted {
-			c := counts[memberKey{r.RoomKey, r.AccountKey}]
+			c := counts[key]
 			m.Events, m.DoubtfulEvents = c.events, c.doubtful
 			if !c.lastAt.IsZero() {
 				m.LastActiveAt = c.lastAt
@@ -272,7 +306,7 @@ func memberFacts(
 			if !m.LastActiveAt.Before(w.From) {
 				m.Events = 1
 			}
-			if r.IsDoubtful {
+			if doubtful[key] {
 				m.DoubtfulEvents = 1
 			}
 		}
@@ -281,18 +315,40 @@ func memberFacts(
 	return facts, nil
 }
 
-// activityKeys are the keys of rooms, and of the unresolved titles that they bore, whose activity
-// matters; none if all do.
-func activityKeys(ctx context.Context, q *db.Queries, p Portal, in selected) ([]int32, error) {
-	keys := in.keys()
-	if in.all {
-		return keys, nil
-	}
-	titles, err := q.ListTitleKeys(ctx, db.ListTitleKeysParams{PortalID: p.ID, RoomKeys: keys})
+// lastActivity reads when everybody was active last in rooms before a moment.
+func lastActivity(
+	ctx context.Context, q *db.Queries, p Portal, until time.Time, keys []int32, account int32, filter audit.Filter,
+) (map[memberKey]time.Time, error) {
+	found, err := q.GetLastActivity(ctx, db.GetLastActivityParams{
+		PortalID: p.ID, RoomKeys: keys, OnlyAccount: account, Until: until, UntilDate: utcDay(until),
+		Views: filter.Counts(audit.ClassView), Edits: filter.Counts(audit.ClassEdit), Manages: filter.Counts(audit.ClassManage),
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read titles of rooms: %w", err)
+		return nil, fmt.Errorf("read last activity: %w", err)
 	}
-	return append(keys, titles...), nil
+	lasts := make(map[memberKey]time.Time, len(found.RoomKeys))
+	for i, at := range found.LastAt {
+		lasts[memberKey{found.RoomKeys[i], found.AccountKeys[i]}] = at.UTC()
+	}
+	return lasts, nil
+}
+
+// doubtfulMembers are those with activity since a moment under an unresolved title that
+// their room bore at some time.
+func doubtfulMembers(titles []db.ListUnresolvedRoomsRow, lasts map[memberKey]time.Time, since time.Time) map[memberKey]bool {
+	rooms := make(map[int32][]int32)
+	for _, t := range titles {
+		rooms[t.TitleKey] = append(rooms[t.TitleKey], t.RoomKey)
+	}
+	doubtful := make(map[memberKey]bool)
+	for key, at := range lasts {
+		if !at.Before(since) {
+			for _, room := range rooms[key.room] {
+				doubtful[memberKey{room, key.account}] = true
+			}
+		}
+	}
+	return doubtful
 }
 
 func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
@@ -335,19 +391,8 @@ func countActivity(
 	return counts, nil
 }
 
-// accountsSeen reads the accounts of members, by key.
-func accountsSeen(
-	ctx context.Context, q *db.Queries, p Portal, until time.Time, in selected, members []db.ListMembersRow,
-) (map[int32]*db.ListAccountsSeenRow, error) {
-	if len(members) == 0 {
-		return nil, nil
-	}
-	keys := []int32{}
-	if !in.all {
-		for _, m := range members {
-			keys = append(keys, m.AccountKey)
-		}
-	}
+// accountsSeen reads accounts, all of them if no keys are given, by key.
+func accountsSeen(ctx context.Context, q *db.Queries, p Portal, until time.Time, keys []int32) (map[int32]*db.ListAccountsSeenRow, error) {
 	day := utcDay(until)
 	rows, err := q.ListAccountsSeen(ctx, db.ListAccountsSeenParams{PortalID: p.ID, AccountKeys: keys, Until: until, UntilDay: day, UntilDate: day})
 	if err != nil {
@@ -388,16 +433,16 @@ func (r *Reader) StatusFacts(ctx context.Context) (audit.StatusFacts, error) {
 	var facts audit.StatusFacts
 	// Everything: sync asks for nothing before 2010, and nothing is dated in the far future.
 	always := audit.Window{From: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)}
-	read, err := r.snapshot(ctx, always, func(q *db.Queries, _ *audit.Facts) (err error) {
-		if facts.UnknownActions, err = q.ListUnknownActions(ctx, r.portal.ID); err != nil {
+	read, err := r.snapshot(ctx, always, func(ctx context.Context, s state, _ *audit.Facts) (err error) {
+		if facts.UnknownActions, err = s.q.ListUnknownActions(ctx, r.portal.ID); err != nil {
 			return fmt.Errorf("read unknown actions: %w", err)
 		}
-		titles, err := q.GetTitleChecks(ctx, r.portal.ID)
+		titles, err := s.q.GetTitleChecks(ctx, r.portal.ID)
 		if err != nil {
 			return fmt.Errorf("read checks of titles: %w", err)
 		}
 		facts.TitlesConfirmed, facts.TitlesContradicted = titles.Confirmed, titles.Contradicted
-		facts.Runs, err = runs(ctx, q, r.portal)
+		facts.Runs, err = runs(ctx, s.q, r.portal)
 		return err
 	})
 	facts.Facts = read

@@ -16,15 +16,15 @@ func (r *Reader) BucketFacts(
 	ctx context.Context, w audit.Window, rooms []string, filter audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error),
 ) ([]audit.BucketFacts, error) {
 	var found []audit.BucketFacts
-	_, err := r.snapshot(ctx, w, func(q *db.Queries, facts *audit.Facts) error {
-		if err := inactiveFacts(ctx, q, r.portal, w, rooms, filter, 0, facts); err != nil {
+	_, err := r.snapshot(ctx, w, func(ctx context.Context, s state, facts *audit.Facts) error {
+		if err := inactiveFacts(ctx, s, r.portal, w, rooms, filter, 0, facts); err != nil {
 			return err
 		}
 		members, err := shown(*facts)
 		if err != nil {
 			return err
 		}
-		found, err = bucketFacts(ctx, q, r.portal, w, filter, members)
+		found, err = bucketFacts(ctx, s.q, r.portal, w, filter, members)
 		return err
 	})
 	return found, err
