@@ -51,7 +51,7 @@ const countEventsBetween = `-- name: CountEventsBetween :one
 SELECT count(*)
 FROM audit_event AS e
 WHERE e.portal_id = $1
-    AND e.occurred_at BETWEEN $2 AND $3
+    AND (e.occurred_at BETWEEN $2 AND $3) IS TRUE
     AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $2::timestamptz, 'epoch') AND $3
 `
 
@@ -74,7 +74,7 @@ SELECT
     (
         SELECT count(*) FROM audit_event AS e
         WHERE e.portal_id = $1
-            AND e.occurred_at BETWEEN $2 AND $3
+            AND (e.occurred_at BETWEEN $2 AND $3) IS TRUE
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $2::timestamptz, 'epoch') AND $3
     ) + (
         SELECT count(*) FROM quarantine AS q

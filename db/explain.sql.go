@@ -19,10 +19,9 @@ CROSS JOIN LATERAL (
     SELECT x.event_id, x.occurred_at, x.kind_key, x.class, x.room_source, x.room_key
     FROM audit_event AS x
     WHERE x.portal_id = $1 AND x.account_key = $2 AND x.class >= 0
-        AND x.occurred_at >= d.day::timestamp AT TIME ZONE 'UTC'
-        AND x.occurred_at < least((d.day + 1)::timestamp AT TIME ZONE 'UTC', $3)
-        AND date_bin('1 hour', x.occurred_at, 'epoch')
-        BETWEEN (d.day::timestamp AT TIME ZONE 'UTC') AND ((d.day + 1)::timestamp AT TIME ZONE 'UTC')
+        AND (x.occurred_at < $3) IS TRUE
+        AND date_bin('1 hour', x.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
+        AND date_bin('1 hour', x.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
     ORDER BY x.occurred_at DESC, x.event_id DESC
     LIMIT 1
 ) AS e
@@ -177,8 +176,8 @@ WITH acts AS MATERIALIZED (
         END AS list
     FROM audit_event AS e
     WHERE e.portal_id = $1
-        AND e.occurred_at >= $5 AND e.occurred_at < $6
-        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $5::timestamptz, 'epoch') AND $6
+        AND (e.occurred_at >= $5 AND e.occurred_at < $6) IS TRUE
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $5::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $6
         AND e.account_key = $7
         AND (
             e.room_key = $3::integer

@@ -32,10 +32,10 @@ edges AS (
     INNER JOIN shown AS s ON s.room_key = e.room_key AND s.account_key = e.account_key
     WHERE e.portal_id = $4
         AND (
-            e.occurred_at >= $7 AND e.occurred_at < $8
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $7::timestamptz, 'epoch') AND $8
-            OR e.occurred_at >= $9 AND e.occurred_at < $10
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $9::timestamptz, 'epoch') AND $10
+            (e.occurred_at >= $7 AND e.occurred_at < $8) IS TRUE
+            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $7::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $8
+            OR (e.occurred_at >= $9 AND e.occurred_at < $10) IS TRUE
+            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $9::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $10
         )
         AND e.class = ANY($11::smallint[])
     GROUP BY s.position, bucket

@@ -59,7 +59,7 @@ const getNewestEventBefore = `-- name: GetNewestEventBefore :one
 SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
 FROM audit_event AS e
 WHERE e.portal_id = $1
-    AND e.occurred_at < $2
+    AND (e.occurred_at < $2) IS TRUE
     AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN (
         SELECT coalesce(max(h.hour), '-infinity')
         FROM event_hour AS h

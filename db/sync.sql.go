@@ -186,7 +186,7 @@ SELECT
     (
         SELECT count(*) FROM audit_event AS e
         WHERE e.portal_id = $2
-            AND e.occurred_at BETWEEN $1::timestamptz AND w.window_to
+            AND (e.occurred_at BETWEEN $1::timestamptz AND w.window_to) IS TRUE
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $1::timestamptz, 'epoch') AND w.window_to
     ),
     w.oldest_at, w.read_at, w.checked_at, w.run_id
@@ -212,7 +212,7 @@ SET window_to = $1::timestamptz,
     rows = (
         SELECT count(*) FROM audit_event AS e
         WHERE e.portal_id = $2
-            AND e.occurred_at BETWEEN w.window_from AND $1::timestamptz
+            AND (e.occurred_at BETWEEN w.window_from AND $1::timestamptz) IS TRUE
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', w.window_from, 'epoch') AND $1::timestamptz
     )
 WHERE w.portal_id = $2 AND w.window_from < $1::timestamptz AND w.window_to > $1::timestamptz

@@ -206,7 +206,7 @@ SELECT
     (
         SELECT count(*) FROM audit_event AS e
         WHERE e.portal_id = $1
-            AND e.occurred_at BETWEEN w.window_from AND w.window_to
+            AND (e.occurred_at BETWEEN w.window_from AND w.window_to) IS TRUE
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', w.window_from, 'epoch') AND w.window_to
     ) + (
         SELECT count(*) FROM quarantine AS q

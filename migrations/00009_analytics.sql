@@ -12,7 +12,7 @@ CREATE SCHEMA analytics;
 COMMENT ON SCHEMA analytics IS 'The warehouse for analysts: views whose names and columns stay. All times are timestamptz, all days UTC days. A portal is its base URL, and ids are those of DocSpace, as text; they are unique only together with the portal';
 
 -- Finds a span of time where a query says no more than occurred_at >= t, as analysts write
--- it; the product's own queries name the hours beside it. Events lie by and large in the
+-- it; the product's own queries name the hours. Events lie by and large in the
 -- order of time. Of 16 pages the index keeps several intervals: a few rows that updates
 -- have moved there do not make the pages answer to every question. A third of a byte an event.
 CREATE INDEX audit_event_occurred_at ON audit_event

@@ -14,7 +14,7 @@ SELECT
     (
         SELECT count(*) FROM audit_event AS e
         WHERE e.portal_id = @portal_id
-            AND e.occurred_at BETWEEN @since AND @until
+            AND (e.occurred_at BETWEEN @since AND @until) IS TRUE
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @since::timestamptz, 'epoch') AND @until
     ) + (
         SELECT count(*) FROM quarantine AS q
@@ -30,7 +30,7 @@ SELECT
 SELECT count(*)
 FROM audit_event AS e
 WHERE e.portal_id = @portal_id
-    AND e.occurred_at BETWEEN @since AND @until
+    AND (e.occurred_at BETWEEN @since AND @until) IS TRUE
     AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @since::timestamptz, 'epoch') AND @until;
 
 -- name: GetIdentity :one

@@ -73,8 +73,8 @@ WITH acts AS MATERIALIZED (
         END AS list
     FROM audit_event AS e
     WHERE e.portal_id = @portal_id
-        AND e.occurred_at >= @since AND e.occurred_at < @until
-        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @since::timestamptz, 'epoch') AND @until
+        AND (e.occurred_at >= @since AND e.occurred_at < @until) IS TRUE
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @until
         AND e.account_key = @account_key
         AND (
             e.room_key = @room_key::integer
@@ -121,10 +121,9 @@ CROSS JOIN LATERAL (
     SELECT x.event_id, x.occurred_at, x.kind_key, x.class, x.room_source, x.room_key
     FROM audit_event AS x
     WHERE x.portal_id = @portal_id AND x.account_key = @account_key AND x.class >= 0
-        AND x.occurred_at >= d.day::timestamp AT TIME ZONE 'UTC'
-        AND x.occurred_at < least((d.day + 1)::timestamp AT TIME ZONE 'UTC', @until)
-        AND date_bin('1 hour', x.occurred_at, 'epoch')
-        BETWEEN (d.day::timestamp AT TIME ZONE 'UTC') AND ((d.day + 1)::timestamp AT TIME ZONE 'UTC')
+        AND (x.occurred_at < @until) IS TRUE
+        AND date_bin('1 hour', x.occurred_at, 'epoch') >= d.day::timestamp AT TIME ZONE 'UTC'
+        AND date_bin('1 hour', x.occurred_at, 'epoch') < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
     ORDER BY x.occurred_at DESC, x.event_id DESC
     LIMIT 1
 ) AS e

@@ -25,10 +25,10 @@ edges AS (
     INNER JOIN shown AS s ON s.room_key = e.room_key AND s.account_key = e.account_key
     WHERE e.portal_id = @portal_id
         AND (
-            e.occurred_at >= @head_since AND e.occurred_at < @head_until
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @head_since::timestamptz, 'epoch') AND @head_until
-            OR e.occurred_at >= @tail_since AND e.occurred_at < @tail_until
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND @tail_until
+            (e.occurred_at >= @head_since AND e.occurred_at < @head_until) IS TRUE
+            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @head_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @head_until
+            OR (e.occurred_at >= @tail_since AND e.occurred_at < @tail_until) IS TRUE
+            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @tail_until
         )
         AND e.class = ANY(@classes::smallint[])
     GROUP BY s.position, bucket

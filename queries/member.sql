@@ -237,7 +237,7 @@ INNER JOIN kind AS k ON k.portal_id = e.portal_id AND k.kind_key = e.kind_key
 INNER JOIN account AS a ON a.portal_id = e.portal_id AND a.account_key = e.account_key
 LEFT JOIN membership_change AS c ON c.portal_id = e.portal_id AND c.event_id = e.event_id
 WHERE r.portal_id = @portal_id
-    AND e.occurred_at >= r.unexplained_since
+    AND (e.occurred_at >= r.unexplained_since) IS TRUE
     AND date_bin('1 hour', e.occurred_at, 'epoch') >= (
         SELECT date_bin('1 hour', min(u.unexplained_since), 'epoch')
         FROM room AS u

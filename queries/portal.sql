@@ -38,7 +38,7 @@ UPDATE portal SET host = @new_host WHERE host = @old_host;
 SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at
 FROM audit_event AS e
 WHERE e.portal_id = @portal_id
-    AND e.occurred_at < @before
+    AND (e.occurred_at < @before) IS TRUE
     AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN (
         SELECT coalesce(max(h.hour), '-infinity')
         FROM event_hour AS h

@@ -1,6 +1,9 @@
 -- A window is given in parts: the whole UTC days [first_day, last_day), which
 -- the rollups answer, and two ragged edges, which raw events answer. An edge
 -- that is not there is empty (since = until).
+-- A span of raw events is named by its hours, which have an index, and by itself with IS TRUE:
+-- without that the planner would consult the index of occurred_at, too. That one is for
+-- analysts, and has to be read from end to end.
 -- Times that are not known come as year 1, the zero time of Go: sqlc takes
 -- every expression for not null. An empty list of keys stands for all.
 
@@ -127,10 +130,10 @@ WITH counted AS (
         FROM audit_event AS e
         WHERE e.portal_id = @portal_id
             AND (
-                e.occurred_at >= @head_since AND e.occurred_at < @head_until
-                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @head_since::timestamptz, 'epoch') AND @head_until
-                OR e.occurred_at >= @tail_since AND e.occurred_at < @tail_until
-                AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND @tail_until
+                (e.occurred_at >= @head_since AND e.occurred_at < @head_until) IS TRUE
+                AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @head_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @head_until
+                OR (e.occurred_at >= @tail_since AND e.occurred_at < @tail_until) IS TRUE
+                AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @tail_until
             )
             AND e.class = ANY(@classes::smallint[])
             AND (CASE WHEN cardinality(@room_keys::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY(@room_keys::integer[]) END)
@@ -162,8 +165,8 @@ WITH today AS (
     FROM audit_event AS e
     WHERE EXISTS (SELECT FROM account_last AS l WHERE l.portal_id = @portal_id AND l.last_at >= @until)
         AND e.portal_id = @portal_id
-        AND e.occurred_at >= @until_day AND e.occurred_at < @until
-        AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @until_day::timestamptz, 'epoch') AND @until
+        AND (e.occurred_at < @until) IS TRUE
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= @until_day AND date_bin('1 hour', e.occurred_at, 'epoch') < @until
         AND e.class >= 0
     GROUP BY e.account_key
 )
@@ -206,10 +209,10 @@ WITH days AS (
     FROM audit_event AS e
     WHERE e.portal_id = @portal_id
         AND (
-            e.occurred_at >= @head_since AND e.occurred_at < @head_until
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @head_since::timestamptz, 'epoch') AND @head_until
-            OR e.occurred_at >= @tail_since AND e.occurred_at < @tail_until
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND @tail_until
+            (e.occurred_at >= @head_since AND e.occurred_at < @head_until) IS TRUE
+            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @head_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @head_until
+            OR (e.occurred_at >= @tail_since AND e.occurred_at < @tail_until) IS TRUE
+            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @tail_until
         )
         AND (CASE WHEN cardinality(@room_keys::integer[]) = 0 THEN e.room_key IS NOT NULL ELSE e.room_key = ANY(@room_keys::integer[]) END)
         AND e.class > 0
@@ -255,10 +258,10 @@ FROM (
     FROM audit_event AS e
     WHERE e.portal_id = @portal_id
         AND (
-            e.occurred_at >= @head_since AND e.occurred_at < @head_until
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @head_since::timestamptz, 'epoch') AND @head_until
-            OR e.occurred_at >= @tail_since AND e.occurred_at < @tail_until
-            AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND @tail_until
+            (e.occurred_at >= @head_since AND e.occurred_at < @head_until) IS TRUE
+            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @head_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @head_until
+            OR (e.occurred_at >= @tail_since AND e.occurred_at < @tail_until) IS TRUE
+            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @tail_until
         )
 ) AS x
 GROUP BY x.room_source, x.class

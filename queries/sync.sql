@@ -50,7 +50,7 @@ SELECT
     (
         SELECT count(*) FROM audit_event AS e
         WHERE e.portal_id = @portal_id
-            AND e.occurred_at BETWEEN @gap_to::timestamptz AND w.window_to
+            AND (e.occurred_at BETWEEN @gap_to::timestamptz AND w.window_to) IS TRUE
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @gap_to::timestamptz, 'epoch') AND w.window_to
     ),
     w.oldest_at, w.read_at, w.checked_at, w.run_id
@@ -67,7 +67,7 @@ SET window_to = @gap_from::timestamptz,
     rows = (
         SELECT count(*) FROM audit_event AS e
         WHERE e.portal_id = @portal_id
-            AND e.occurred_at BETWEEN w.window_from AND @gap_from::timestamptz
+            AND (e.occurred_at BETWEEN w.window_from AND @gap_from::timestamptz) IS TRUE
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', w.window_from, 'epoch') AND @gap_from::timestamptz
     )
 WHERE w.portal_id = @portal_id AND w.window_from < @gap_from::timestamptz AND w.window_to > @gap_from::timestamptz;
