@@ -195,9 +195,8 @@ type GetLastActivityRow struct {
 // as GetMembers.
 // room_last knows it of all who were not active after until, and one row of room_day of each
 // who was, whatever the time in between. Of who was active on the day of until both before and
-// after, last_at is their first time on that day. The two are queries of their own: where all who were active
-// might need a row of room_day, the planner keeps each answer for when it is asked for again, which costs
-// more than the few rows.
+// after, last_at is their first time on that day. Two queries in one, so that those of whom room_last
+// knows it cost no more than reading it.
 func (q *Queries) GetLastActivity(ctx context.Context, arg GetLastActivityParams) (GetLastActivityRow, error) {
 	row := q.db.QueryRow(ctx, getLastActivity,
 		arg.Until,

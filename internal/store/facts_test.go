@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
 
 	"roompulse/internal/audit"
@@ -226,4 +228,57 @@ func TestFactsOfTornWarehouse(t *testing.T) {
 	if len(after.Members) == 0 || len(after.Members) >= len(before.Members) {
 		t.Errorf("%d members, before %d", len(after.Members), len(before.Members))
 	}
+}
+
+// TestReportsSeeOneState: what a report reads on several connections is one state of the database, and reports at the
+// same time do not wait for one another's connections for ever.
+func TestReportsSeeOneState(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	st := open(t, url)
+	w, err := st.OpenWriter(t.Context(), "https://one.example.org", owner("o"), newYear) // holds a connection as well
+	must(t, err)
+	defer w.Close()
+	conn := connect(t, url)
+	_, err = conn.Exec(t.Context(), "INSERT INTO room (portal_id, room_key, room_id, title) VALUES ($1, 1, '7', '1')", w.Portal.ID)
+	must(t, err)
+	_, err = conn.Exec(t.Context(), "INSERT INTO event_hour (portal_id, hour, room_source, class, events) VALUES ($1, $2, 1, 1, 1)",
+		w.Portal.ID, newYear.Add(-time.Hour))
+	must(t, err)
+	window := audit.Window{From: newYear.AddDate(0, 0, -1), To: newYear, Zone: time.UTC}
+
+	group, ctx := errgroup.WithContext(t.Context())
+	written := make(chan struct{})
+	group.Go(func() error {
+		defer close(written)
+		for range 300 { // the room's title is the number of events
+			_, err := conn.Exec(ctx, `
+				WITH counted AS (UPDATE event_hour SET events = events + 1 RETURNING events)
+				UPDATE room SET title = counted.events FROM counted`)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for range 6 {
+		group.Go(func() error {
+			for done := false; !done; {
+				select {
+				case <-written:
+					done = true
+				default:
+				}
+				facts, err := st.Reader(w.Portal).InactiveFacts(ctx, window, nil, audit.FilterAny, 1)
+				if err != nil {
+					return err
+				}
+				if got, want := strconv.FormatInt(facts.Events.Events, 10), facts.Rooms[0].Title; got != want {
+					return fmt.Errorf("a report counts %s events when there are %s", got, want)
+				}
+			}
+			return nil
+		})
+	}
+	must(t, group.Wait())
 }

@@ -146,7 +146,7 @@ func TestSpansNameHours(t *testing.T) {
 		for _, query := range strings.Split(string(text), "-- name: ")[1:] {
 			name, _, _ := strings.Cut(query, " ")
 			for _, match := range alias.FindAllStringSubmatch(query, -1) {
-				compared := regexp.MustCompile(`(?m)^\s*(?:AND |OR |WHERE |ON )?\(?` + match[1] + `\.occurred_at (?:[<>]|BETWEEN).*$`).FindAllString(query, -1)
+				compared := regexp.MustCompile(`(?m)^\s*(?:AND |OR |WHERE |ON )?\(?`+match[1]+`\.occurred_at (?:[<>]|BETWEEN).*$`).FindAllString(query, -1)
 				if len(compared) == 0 {
 					continue
 				}

@@ -19,12 +19,19 @@ type state struct {
 
 var readOnly = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 
+// forReports keeps the planner from storing the answers of lateral queries: reports ask for each
+// room, person and day once, and storing what nobody asks for again takes as long as finding it.
+const forReports = "SET LOCAL enable_memoize = off"
+
 // readState lets read see one state of the database. One at a time, since they take several
 // connections of the pool each, and could wait for one another's.
 func (s *Store) readState(ctx context.Context, read func(context.Context, state) error) error {
 	s.stateMu.Lock()
 	defer s.stateMu.Unlock()
 	return pgx.BeginTxFunc(ctx, s.pool, readOnly, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, forReports); err != nil {
+			return fmt.Errorf("set up the transaction: %w", err)
+		}
 		var id string
 		if err := tx.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&id); err != nil {
 			return fmt.Errorf("share the state of the database: %w", err)
@@ -40,7 +47,7 @@ func (s state) together(ctx context.Context, reads ...func(context.Context, *db.
 	for _, read := range reads[1:] {
 		group.Go(func() error {
 			return pgx.BeginTxFunc(ctx, s.store.pool, readOnly, func(tx pgx.Tx) error {
-				if _, err := tx.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+s.id+"'"); err != nil {
+				if _, err := tx.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+s.id+"'; "+forReports); err != nil {
 					return fmt.Errorf("take over the state of the database: %w", err)
 				}
 				return read(ctx, s.store.q.WithTx(tx))
