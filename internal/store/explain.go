@@ -76,7 +76,8 @@ type explained struct {
 func (e explained) read(ctx context.Context, s state, read *audit.Facts, facts *audit.ExplainFacts, newest int64) error {
 	// What is judged is read by the report's own query: another one could answer
 	// otherwise.
-	members, err := memberFacts(ctx, s, e.portal, e.window, selected{rooms: []db.Room{e.room}, account: e.account.AccountKey}, e.filter, 0)
+	in := selected{rooms: []db.Room{e.room}, account: e.account.AccountKey}
+	members, err := memberFacts(ctx, s, e.portal, e.window, &in, e.filter, 0)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"roompulse/db"
@@ -40,17 +41,20 @@ func (r *Reader) InactiveFacts(ctx context.Context, w audit.Window, rooms []stri
 func inactiveFacts(
 	ctx context.Context, s state, p Portal, w audit.Window, ids []string, filter audit.Filter, enough int64, facts *audit.Facts,
 ) error {
-	rooms, err := listRooms(ctx, s.q, p, ids)
-	if err != nil {
-		return err
-	}
-	facts.Rooms = roomFacts(rooms)
+	var err error
 	if facts.Exclusions, err = exclusions(ctx, s.q, p, w.To); err != nil {
 		return err
 	}
-	if len(ids) == 0 || len(rooms) > 0 {
-		facts.Members, err = memberFacts(ctx, s, p, w, selected{rooms: rooms, all: len(ids) == 0}, filter, enough)
+	in := selected{all: len(ids) == 0}
+	if !in.all {
+		if in.rooms, err = listRooms(ctx, s.q, p, ids); err != nil {
+			return err
+		}
 	}
+	if in.all || len(in.rooms) > 0 {
+		facts.Members, err = memberFacts(ctx, s, p, w, &in, filter, enough)
+	}
+	facts.Rooms = roomFacts(in.rooms)
 	return err
 }
 
@@ -220,15 +224,16 @@ func (s selected) keys() []int32 {
 	return keys
 }
 
-// memberFacts reads members of rooms, without an order.
+// memberFacts reads members of rooms, without an order; if they are all rooms, those too, into in.
 func memberFacts(
-	ctx context.Context, s state, p Portal, w audit.Window, in selected, filter audit.Filter, enough int64,
+	ctx context.Context, s state, p Portal, w audit.Window, in *selected, filter audit.Filter, enough int64,
 ) ([]audit.MemberFacts, error) {
-	titles, err := s.q.ListUnresolvedRooms(ctx, db.ListUnresolvedRoomsParams{PortalID: p.ID, RoomKeys: in.keys()})
+	rooms := in.keys()
+	titles, err := s.q.ListUnresolvedRooms(ctx, db.ListUnresolvedRoomsParams{PortalID: p.ID, RoomKeys: rooms})
 	if err != nil {
 		return nil, fmt.Errorf("read unresolved titles: %w", err)
 	}
-	keys := in.keys()
+	keys := slices.Clone(rooms)
 	if !in.all {
 		for _, t := range titles {
 			keys = append(keys, t.TitleKey)
@@ -246,7 +251,7 @@ func memberFacts(
 	err = s.together(
 		ctx,
 		func(ctx context.Context, q *db.Queries) (err error) {
-			arg := db.GetMembersParams{PortalID: p.ID, RoomKeys: in.keys(), OnlyAccount: in.account, Until: w.To}
+			arg := db.GetMembersParams{PortalID: p.ID, RoomKeys: rooms, OnlyAccount: in.account, Until: w.To}
 			if members, err = q.GetMembers(ctx, arg); err != nil {
 				return fmt.Errorf("read members: %w", err)
 			}
@@ -261,6 +266,9 @@ func memberFacts(
 		},
 		func(ctx context.Context, q *db.Queries) (err error) {
 			if in.all {
+				if in.rooms, err = listRooms(ctx, q, p, nil); err != nil {
+					return err
+				}
 				if accounts, err = accountsSeen(ctx, q, p, w.To, []int32{}); err != nil {
 					return err
 				}
