@@ -248,8 +248,7 @@ func memberFacts(
 		accounts map[int32]*db.ListAccountsSeenRow
 		counts   map[memberKey]memberCount
 	)
-	err = s.together(
-		ctx,
+	reads := []readFunc{
 		func(ctx context.Context, q *db.Queries) (err error) {
 			arg := db.GetMembersParams{PortalID: p.ID, RoomKeys: rooms, OnlyAccount: in.account, Until: w.To}
 			if members, err = q.GetMembers(ctx, arg); err != nil {
@@ -264,22 +263,23 @@ func memberFacts(
 			lasts, err = lastActivity(ctx, q, p, w.To, keys, in.account, filter)
 			return err
 		},
-		func(ctx context.Context, q *db.Queries) (err error) {
-			if in.all {
-				if in.rooms, err = listRooms(ctx, q, p, nil); err != nil {
-					return err
-				}
-				if accounts, err = accountsSeen(ctx, q, p, w.To, []int32{}); err != nil {
-					return err
-				}
+	}
+	if in.all {
+		reads = append(reads, func(ctx context.Context, q *db.Queries) (err error) {
+			if in.rooms, err = listRooms(ctx, q, p, nil); err != nil {
+				return err
 			}
-			if isCounted {
-				counts, err = countActivity(ctx, q, p, w, keys, in.account, filter)
-			}
+			accounts, err = accountsSeen(ctx, q, p, w.To, []int32{})
 			return err
-		},
-	)
-	if err != nil {
+		})
+	}
+	if isCounted {
+		reads = append(reads, func(ctx context.Context, q *db.Queries) (err error) {
+			counts, err = countActivity(ctx, q, p, w, keys, in.account, filter)
+			return err
+		})
+	}
+	if err := s.together(ctx, reads...); err != nil {
 		return nil, err
 	}
 	doubtful := map[memberKey]bool{}

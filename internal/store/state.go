@@ -23,6 +23,8 @@ var readOnly = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadO
 // room, person and day once, and storing what nobody asks for again takes as long as finding it.
 const forReports = "SET LOCAL enable_memoize = off"
 
+type readFunc func(context.Context, *db.Queries) error
+
 // readState lets read see one state of the database. One at a time, since they take several
 // connections of the pool each, and could wait for one another's.
 func (s *Store) readState(ctx context.Context, read func(context.Context, state) error) error {
@@ -42,7 +44,7 @@ func (s *Store) readState(ctx context.Context, read func(context.Context, state)
 
 // together reads the state in several ways at the same time: the first on the state's own
 // connection, each other on one more.
-func (s state) together(ctx context.Context, reads ...func(context.Context, *db.Queries) error) error {
+func (s state) together(ctx context.Context, reads ...readFunc) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, read := range reads[1:] {
 		group.Go(func() error {
