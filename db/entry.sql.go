@@ -63,20 +63,28 @@ func (q *Queries) AddEntryEvents(ctx context.Context, arg AddEntryEventsParams) 
 
 const addEntryMoves = `-- name: AddEntryMoves :many
 WITH fresh AS (
-    INSERT INTO entry_move (portal_id, is_folder, entry_id, event_id, is_crossing)
+    INSERT INTO entry_move AS m (portal_id, is_folder, entry_id, event_id, parent_id, is_crossing)
     SELECT
         $1::integer, unnest($2::boolean[]), unnest($3::text[]),
-        unnest($4::bigint[]), unnest($5::boolean[])
-    ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id, event_id
+        unnest($4::bigint[]), unnest($5::text[]), unnest($6::boolean[])
+    ON CONFLICT (portal_id, is_folder, entry_id, event_id) DO UPDATE SET is_crossing = true
+    WHERE NOT m.is_crossing AND excluded.is_crossing
+    RETURNING portal_id, is_folder, entry_id, event_id, is_crossing
 ),
-stale AS (
+files AS (
     UPDATE entry AS e
-    SET is_stale = true, has_moves = e.is_folder
-    FROM (SELECT DISTINCT portal_id, is_folder, entry_id FROM fresh) AS f
-    WHERE e.portal_id = f.portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.entry_id
+    SET is_stale = true
+    FROM (SELECT DISTINCT portal_id, entry_id FROM fresh WHERE NOT is_folder) AS f
+    WHERE e.portal_id = f.portal_id AND NOT e.is_folder AND e.entry_id = f.entry_id
+),
+folders AS (
+    INSERT INTO entry (portal_id, is_folder, entry_id, is_stale, has_moves, spreads)
+    SELECT DISTINCT f.portal_id, true, f.entry_id, true, true, true
+    FROM fresh AS f
+    WHERE f.is_folder
+    ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = true, spreads = true
 )
-SELECT f.event_id FROM fresh AS f WHERE f.is_folder
+SELECT f.event_id FROM fresh AS f WHERE f.is_folder AND f.is_crossing
 `
 
 type AddEntryMovesParams struct {
@@ -84,17 +92,20 @@ type AddEntryMovesParams struct {
 	Folders   []bool
 	EntryIDs  []string
 	EventIDs  []int64
+	ParentIDs []string
 	Crossings []bool
 }
 
-// Notes which files and folders were moved or copied, and that their events are to be
-// judged again. Returns those of the events that moved folders and were not known before.
+// Notes which files and folders were moved or copied, and that their events are to be judged again,
+// with those of what lay in folders. Returns the events of folders across the border of a
+// room that were not known as such before.
 func (q *Queries) AddEntryMoves(ctx context.Context, arg AddEntryMovesParams) ([]int64, error) {
 	rows, err := q.db.Query(ctx, addEntryMoves,
 		arg.PortalID,
 		arg.Folders,
 		arg.EntryIDs,
 		arg.EventIDs,
+		arg.ParentIDs,
 		arg.Crossings,
 	)
 	if err != nil {
@@ -115,29 +126,42 @@ func (q *Queries) AddEntryMoves(ctx context.Context, arg AddEntryMovesParams) ([
 	return items, nil
 }
 
-const addEntrySightings = `-- name: AddEntrySightings :many
+const addEntrySightings = `-- name: AddEntrySightings :exec
 WITH fresh AS (
     INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id, was_asked)
     SELECT
         $1::integer, unnest($2::boolean[]), unnest($3::text[]),
-        unnest($4::timestamptz[]), unnest($5::integer[]), nullif(unnest($6::text[]), ''), $7::boolean
+        unnest($4::timestamptz[]), unnest($5::integer[]), unnest($6::text[]), $7::boolean
     ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id, room_key, parent_id
+    RETURNING portal_id, is_folder, entry_id, seen_at, parent_id
 ),
-stale AS (
-    INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves)
-    SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder
+news AS (
+    SELECT
+        f.portal_id, f.is_folder, f.entry_id,
+        bool_or(f.is_folder AND f.parent_id <> '' AND f.parent_id IS DISTINCT FROM was.parent_id) AS spreads
     FROM fresh AS f
-    ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder
+    LEFT JOIN LATERAL ( -- as it was before
+        SELECT p.parent_id
+        FROM (
+            SELECT s.seen_at AS since, s.parent_id
+            FROM entry_sighting AS s
+            WHERE s.portal_id = $1 AND s.is_folder AND s.entry_id = f.entry_id AND s.parent_id <> ''
+            UNION ALL
+            SELECT a.occurred_at, m.parent_id
+            FROM entry_move AS m
+            INNER JOIN audit_event AS a ON a.portal_id = m.portal_id AND a.event_id = m.event_id
+            WHERE m.portal_id = $1 AND m.is_folder AND m.entry_id = f.entry_id
+        ) AS p
+        WHERE p.since <= f.seen_at
+        ORDER BY p.since DESC
+        LIMIT 1
+    ) AS was ON f.is_folder
+    GROUP BY f.portal_id, f.is_folder, f.entry_id
 )
-SELECT DISTINCT f.room_key
-FROM fresh AS f
-WHERE f.is_folder AND f.parent_id IS NOT NULL
-    AND NOT EXISTS (
-        SELECT
-        FROM entry_sighting AS s -- as it was before
-        WHERE s.portal_id = f.portal_id AND s.is_folder AND s.entry_id = f.entry_id AND s.room_key = f.room_key AND s.parent_id = f.parent_id
-    )
+INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves, spreads)
+SELECT n.portal_id, n.is_folder, n.entry_id, true, n.is_folder, n.spreads
+FROM news AS n
+ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder, spreads = e.spreads OR excluded.spreads
 `
 
 type AddEntrySightingsParams struct {
@@ -151,10 +175,10 @@ type AddEntrySightingsParams struct {
 }
 
 // Notes where files and folders were, and that their events are to be judged
-// again. An empty parent_id is none. Returns the rooms in which folders were seen to
-// lie where nobody had seen them before.
-func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsParams) ([]int32, error) {
-	rows, err := q.db.Query(ctx, addEntrySightings,
+// again; of folders that were not known to lie there then also what lay in them. An empty
+// parent_id is none.
+func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsParams) error {
+	_, err := q.db.Exec(ctx, addEntrySightings,
 		arg.PortalID,
 		arg.Folders,
 		arg.EntryIDs,
@@ -163,22 +187,7 @@ func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsPa
 		arg.ParentIDs,
 		arg.WasAsked,
 	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []int32{}
-	for rows.Next() {
-		var room_key int32
-		if err := rows.Scan(&room_key); err != nil {
-			return nil, err
-		}
-		items = append(items, room_key)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return err
 }
 
 const deleteEntryEvents = `-- name: DeleteEntryEvents :exec
@@ -234,40 +243,40 @@ func (q *Queries) GetLastOfChunk(ctx context.Context, arg GetLastOfChunkParams) 
 }
 
 const listDepartures = `-- name: ListDepartures :many
-SELECT DISTINCT coalesce(t.room_key, 0)::integer AS room_key, x.entry_id, a.occurred_at
+SELECT DISTINCT coalesce(t.room_id, '')::text AS room_id, x.entry_id, a.occurred_at
 FROM entry_move AS x
 INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
 INNER JOIN kind AS k ON k.portal_id = a.portal_id AND k.kind_key = a.kind_key AND k.action_id = ANY($1::integer[])
 INNER JOIN context AS c ON c.portal_id = a.portal_id AND c.context_key = a.context_key
 LEFT JOIN (
-    SELECT r.room_key, r.title
+    SELECT r.room_id, r.title
     FROM room AS r
-    WHERE r.portal_id = $2 AND r.room_key = ANY($3::integer[])
+    WHERE r.portal_id = $2 AND NOT r.is_unresolved
     UNION
-    SELECT n.room_key, n.old_title
+    SELECT r.room_id, n.old_title
     FROM room_rename AS n
-    WHERE n.portal_id = $2 AND n.room_key = ANY($3::integer[])
+    INNER JOIN room AS r ON r.portal_id = n.portal_id AND r.room_key = n.room_key
+    WHERE n.portal_id = $2
 ) AS t ON t.title = c.title
-WHERE x.portal_id = $2 AND x.is_folder AND x.is_crossing AND (t.room_key IS NOT NULL OR c.title IS NULL)
+WHERE x.portal_id = $2 AND x.is_folder AND x.is_crossing AND (t.room_id IS NOT NULL OR c.title IS NULL)
 `
 
 type ListDeparturesParams struct {
 	ActionIDs []int32
 	PortalID  int32
-	RoomKeys  []int32
 }
 
 type ListDeparturesRow struct {
-	RoomKey    int32
+	RoomID     string
 	EntryID    string
 	OccurredAt time.Time
 }
 
-// When folders were moved that may have left or entered one of the given rooms: what
-// lay in them has no event of its own. Moves from and to what is no room name no title; their room_key
-// is 0, and it may be any room.
+// When folders were moved that may have left or entered a room, and which: what lay in them has no
+// event of its own. Moves from and to what is no room name no title; their room_id is empty, and it
+// may be any room.
 func (q *Queries) ListDepartures(ctx context.Context, arg ListDeparturesParams) ([]ListDeparturesRow, error) {
-	rows, err := q.db.Query(ctx, listDepartures, arg.ActionIDs, arg.PortalID, arg.RoomKeys)
+	rows, err := q.db.Query(ctx, listDepartures, arg.ActionIDs, arg.PortalID)
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +284,7 @@ func (q *Queries) ListDepartures(ctx context.Context, arg ListDeparturesParams) 
 	items := []ListDeparturesRow{}
 	for rows.Next() {
 		var i ListDeparturesRow
-		if err := rows.Scan(&i.RoomKey, &i.EntryID, &i.OccurredAt); err != nil {
+		if err := rows.Scan(&i.RoomID, &i.EntryID, &i.OccurredAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -336,22 +345,21 @@ func (q *Queries) ListEntriesToAsk(ctx context.Context, arg ListEntriesToAskPara
 
 const listEntrySightings = `-- name: ListEntrySightings :many
 SELECT
-    w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
-    coalesce(r.room_id, '')::text AS room_id, s.was_asked::boolean AS was_asked, (p.room_key IS NOT NULL)::boolean AS parent_is_room
+    w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, s.seen_at, coalesce(r.room_id, '')::text AS room_id,
+    s.parent_id::text AS parent_id, s.was_asked::boolean AS was_asked, s.is_within::boolean AS is_within
 FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
 CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the tables
-    SELECT e.seen_at, e.room_key, e.parent_id, e.was_asked
+    SELECT e.seen_at, e.room_key, e.parent_id, e.was_asked, false AS is_within
     FROM entry_sighting AS e
     WHERE e.portal_id = $3 AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
     UNION ALL
-    SELECT a.occurred_at, 0, NULL, false
+    SELECT a.occurred_at, 0, x.parent_id, false, NOT x.is_crossing
     FROM entry_move AS x
     INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
-    WHERE x.portal_id = $3 AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id AND x.is_crossing
+    WHERE x.portal_id = $3 AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id
     OFFSET 0
 ) AS s
 LEFT JOIN room AS r ON r.portal_id = $3 AND r.room_key = s.room_key
-LEFT JOIN room AS p ON p.portal_id = $3 AND p.room_id = s.parent_id AND NOT p.is_unresolved
 WHERE EXISTS (SELECT FROM entry_sighting AS o WHERE o.portal_id = $3) -- else a first sync looks for each file of each window
 ORDER BY w.is_folder, w.entry_id, s.seen_at, s.room_key
 `
@@ -363,18 +371,17 @@ type ListEntrySightingsParams struct {
 }
 
 type ListEntrySightingsRow struct {
-	IsFolder     bool
-	EntryID      string
-	SeenAt       time.Time
-	RoomKey      int32
-	ParentID     string
-	RoomID       string
-	WasAsked     bool
-	ParentIsRoom bool
+	IsFolder bool
+	EntryID  string
+	SeenAt   time.Time
+	RoomID   string
+	ParentID string
+	WasAsked bool
+	IsWithin bool
 }
 
-// Where the given files and folders were seen, by time, and when they crossed the
-// border of a room; an empty room_id is no room, or nobody knows which.
+// Where the given files and folders were seen, and when they were moved, by time. An empty room_id is
+// no room, or nobody knows which; so it is of moves.
 func (q *Queries) ListEntrySightings(ctx context.Context, arg ListEntrySightingsParams) ([]ListEntrySightingsRow, error) {
 	rows, err := q.db.Query(ctx, listEntrySightings, arg.Folders, arg.EntryIDs, arg.PortalID)
 	if err != nil {
@@ -388,11 +395,10 @@ func (q *Queries) ListEntrySightings(ctx context.Context, arg ListEntrySightings
 			&i.IsFolder,
 			&i.EntryID,
 			&i.SeenAt,
-			&i.RoomKey,
-			&i.ParentID,
 			&i.RoomID,
+			&i.ParentID,
 			&i.WasAsked,
-			&i.ParentIsRoom,
+			&i.IsWithin,
 		); err != nil {
 			return nil, err
 		}
@@ -488,41 +494,45 @@ func (q *Queries) ListEventsOfEntries(ctx context.Context, arg ListEventsOfEntri
 	return items, nil
 }
 
-const listFolderParents = `-- name: ListFolderParents :many
-SELECT s.room_key, s.entry_id, s.parent_id::text AS parent_id
+const listFolderPlaces = `-- name: ListFolderPlaces :many
+SELECT s.entry_id, s.seen_at, coalesce(r.room_id, '')::text AS room_id, s.parent_id, s.was_asked, false AS is_within
 FROM entry_sighting AS s
-WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[]) AND s.parent_id IS NOT NULL
-UNION
-SELECT s.room_key, s.entry_id, split_part(a.target, ',', 2)
-FROM entry_sighting AS s
-INNER JOIN entry_move AS x ON x.portal_id = s.portal_id AND x.is_folder = s.is_folder AND x.entry_id = s.entry_id AND NOT x.is_crossing
+LEFT JOIN room AS r ON r.portal_id = $1 AND r.room_key = s.room_key
+WHERE s.portal_id = $1 AND s.is_folder AND s.parent_id <> ''
+UNION ALL
+SELECT x.entry_id, a.occurred_at, '', x.parent_id, false, NOT x.is_crossing
+FROM entry_move AS x
 INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
-WHERE s.portal_id = $1 AND s.is_folder AND s.room_key = ANY($2::integer[])
-ORDER BY room_key, entry_id, parent_id
+WHERE x.portal_id = $1 AND x.is_folder
 `
 
-type ListFolderParentsParams struct {
-	PortalID int32
-	RoomKeys []int32
-}
-
-type ListFolderParentsRow struct {
-	RoomKey  int32
+type ListFolderPlacesRow struct {
 	EntryID  string
+	SeenAt   time.Time
+	RoomID   string
 	ParentID string
+	WasAsked bool
+	IsWithin bool
 }
 
-// In which folders the folders of rooms were seen there, or moved to within the room.
-func (q *Queries) ListFolderParents(ctx context.Context, arg ListFolderParentsParams) ([]ListFolderParentsRow, error) {
-	rows, err := q.db.Query(ctx, listFolderParents, arg.PortalID, arg.RoomKeys)
+// Where all folders were seen, and when they were moved.
+func (q *Queries) ListFolderPlaces(ctx context.Context, portalID int32) ([]ListFolderPlacesRow, error) {
+	rows, err := q.db.Query(ctx, listFolderPlaces, portalID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListFolderParentsRow{}
+	items := []ListFolderPlacesRow{}
 	for rows.Next() {
-		var i ListFolderParentsRow
-		if err := rows.Scan(&i.RoomKey, &i.EntryID, &i.ParentID); err != nil {
+		var i ListFolderPlacesRow
+		if err := rows.Scan(
+			&i.EntryID,
+			&i.SeenAt,
+			&i.RoomID,
+			&i.ParentID,
+			&i.WasAsked,
+			&i.IsWithin,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -568,65 +578,13 @@ func (q *Queries) ListFoldersWithMoves(ctx context.Context, arg ListFoldersWithM
 	return items, nil
 }
 
-const listMovesWithin = `-- name: ListMovesWithin :many
-SELECT w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, m.occurred_at, m.parent_id::text AS parent_id
-FROM (SELECT unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id) AS w
-CROSS JOIN LATERAL (
-    SELECT a.occurred_at, split_part(a.target, ',', 2) AS parent_id
-    FROM entry_move AS x
-    INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
-    WHERE x.portal_id = $3 AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id AND NOT x.is_crossing
-    OFFSET 0
-) AS m
-ORDER BY w.is_folder, w.entry_id, m.occurred_at, m.parent_id
-`
-
-type ListMovesWithinParams struct {
-	Folders  []bool
-	EntryIDs []string
-	PortalID int32
-}
-
-type ListMovesWithinRow struct {
-	IsFolder   bool
-	EntryID    string
-	OccurredAt time.Time
-	ParentID   string
-}
-
-// When the given files and folders were moved within a room, by time, and into which folder.
-func (q *Queries) ListMovesWithin(ctx context.Context, arg ListMovesWithinParams) ([]ListMovesWithinRow, error) {
-	rows, err := q.db.Query(ctx, listMovesWithin, arg.Folders, arg.EntryIDs, arg.PortalID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListMovesWithinRow{}
-	for rows.Next() {
-		var i ListMovesWithinRow
-		if err := rows.Scan(
-			&i.IsFolder,
-			&i.EntryID,
-			&i.OccurredAt,
-			&i.ParentID,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listOpenMoves = `-- name: ListOpenMoves :many
 SELECT o.entry_id::text AS entry_id, o.event_id, o.occurred_at, o.account_key, o.room_key, o.room_source, o.class, o.target, o.action_id, o.room_id
 FROM (
     SELECT
         f.entry_id, e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, e.target, k.action_id,
         coalesce(r.room_id, '')::text AS room_id,
-        bool_or(e.room_source = 8) OVER (PARTITION BY f.entry_id, e.account_key, k.action_id, e.target) AS is_open
+        bool_or(e.room_source IN (5, 8)) OVER (PARTITION BY f.entry_id, e.account_key, k.action_id, e.target) AS is_open
     FROM (SELECT unnest($1::text[]) AS entry_id) AS f
     CROSS JOIN LATERAL (
         SELECT n.event_id
@@ -665,8 +623,8 @@ type ListOpenMovesRow struct {
 	RoomID     string
 }
 
-// All events of the moves and copies of which at least one event is unplaced, into a
-// chunk of the folders with such, act by act. None of them names a room, so
+// All events of the moves and copies of which at least one event is unplaced or was placed by its number, into
+// a chunk of the folders with such, act by act. None of them names a room, so
 // that entry_event has them all; they have the same second, but perhaps not the same fraction of it.
 func (q *Queries) ListOpenMoves(ctx context.Context, arg ListOpenMovesParams) ([]ListOpenMovesRow, error) {
 	rows, err := q.db.Query(ctx, listOpenMoves, arg.EntryIDs, arg.PortalID)
@@ -699,37 +657,31 @@ func (q *Queries) ListOpenMoves(ctx context.Context, arg ListOpenMovesParams) ([
 	return items, nil
 }
 
-const listRoomsOfFolderMoves = `-- name: ListRoomsOfFolderMoves :many
-SELECT r.room_key
-FROM (SELECT unnest($1::bigint[]) AS event_id) AS w
-INNER JOIN audit_event AS a ON a.portal_id = $2 AND a.event_id = w.event_id
-INNER JOIN context AS c ON c.portal_id = $2 AND c.context_key = a.context_key
-INNER JOIN entry_move AS x ON x.portal_id = $2 AND x.event_id = w.event_id AND x.is_folder AND x.entry_id = split_part(a.target, ',', 1)
-INNER JOIN room AS r
-    ON r.portal_id = $2 AND (
-        x.is_crossing AND (
-            c.title IS NULL OR r.title = c.title
-            OR EXISTS (SELECT FROM room_rename AS n WHERE n.portal_id = $2 AND n.room_key = r.room_key AND n.old_title = c.title)
-        )
-        OR NOT x.is_crossing AND EXISTS (
-            SELECT
-            FROM entry_sighting AS s
-            WHERE s.portal_id = $2 AND s.is_folder AND s.entry_id = x.entry_id AND s.room_key = r.room_key
-        )
-    )
-GROUP BY r.room_key
+const listRoomsOfDepartures = `-- name: ListRoomsOfDepartures :many
+WITH titles AS (
+    SELECT DISTINCT c.title
+    FROM (SELECT unnest($1::bigint[]) AS event_id) AS w
+    INNER JOIN audit_event AS a ON a.portal_id = $2 AND a.event_id = w.event_id
+    INNER JOIN kind AS k ON k.portal_id = $2 AND k.kind_key = a.kind_key AND k.action_id = ANY($3::integer[])
+    INNER JOIN context AS c ON c.portal_id = $2 AND c.context_key = a.context_key
+)
+SELECT r.room_key::integer AS room_key FROM titles AS t INNER JOIN room AS r ON r.portal_id = $2 AND r.title = t.title
+UNION
+SELECT n.room_key FROM titles AS t INNER JOIN room_rename AS n ON n.portal_id = $2 AND n.old_title = t.title
+UNION
+SELECT 0 FROM titles AS t WHERE t.title IS NULL
 `
 
-type ListRoomsOfFolderMovesParams struct {
-	EventIDs []int64
-	PortalID int32
+type ListRoomsOfDeparturesParams struct {
+	EventIDs  []int64
+	PortalID  int32
+	ActionIDs []int32
 }
 
-// The rooms in which moves of folders bear on where their files and folders were: of a move across
-// the border of a room those that bore the title that it names, all if it names none, as
-// ListDepartures has it; of others those in which the folder was seen.
-func (q *Queries) ListRoomsOfFolderMoves(ctx context.Context, arg ListRoomsOfFolderMovesParams) ([]int32, error) {
-	rows, err := q.db.Query(ctx, listRoomsOfFolderMoves, arg.EventIDs, arg.PortalID)
+// The rooms that the given events of folders may have left or entered, as ListDepartures has it: those
+// that bore the title that an event names; 0: any room.
+func (q *Queries) ListRoomsOfDepartures(ctx context.Context, arg ListRoomsOfDeparturesParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, listRoomsOfDepartures, arg.EventIDs, arg.PortalID, arg.ActionIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -741,6 +693,31 @@ func (q *Queries) ListRoomsOfFolderMoves(ctx context.Context, arg ListRoomsOfFol
 			return nil, err
 		}
 		items = append(items, room_key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSpreadingFolders = `-- name: ListSpreadingFolders :many
+SELECT entry_id FROM entry WHERE portal_id = $1 AND spreads ORDER BY entry_id
+`
+
+// The folders of whose whereabouts more has become known.
+func (q *Queries) ListSpreadingFolders(ctx context.Context, portalID int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, listSpreadingFolders, portalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var entry_id string
+		if err := rows.Scan(&entry_id); err != nil {
+			return nil, err
+		}
+		items = append(items, entry_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -783,6 +760,72 @@ func (q *Queries) ListStaleEntries(ctx context.Context, arg ListStaleEntriesPara
 	for rows.Next() {
 		var i ListStaleEntriesRow
 		if err := rows.Scan(&i.IsFolder, &i.EntryID, &i.Events); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTwinMoves = `-- name: ListTwinMoves :many
+SELECT DISTINCT t.is_folder::boolean AS is_folder, t.entry_id::text AS entry_id, t.event_id::bigint AS event_id, t.parent_id::text AS parent_id
+FROM (
+    SELECT
+        unnest($1::boolean[]) AS is_folder, unnest($2::text[]) AS entry_id,
+        unnest($3::bigint[]) AS event_id, unnest($4::text[]) AS parent_id
+) AS w
+INNER JOIN audit_event AS a ON a.portal_id = $5 AND a.event_id = w.event_id
+INNER JOIN entry_move AS o
+    ON o.portal_id = $5 AND o.is_folder = w.is_folder AND o.entry_id = w.entry_id AND o.parent_id = w.parent_id AND o.event_id <> w.event_id
+INNER JOIN audit_event AS b
+    ON b.portal_id = $5 AND b.event_id = o.event_id
+    AND b.account_key = a.account_key AND abs(extract(epoch FROM b.occurred_at - a.occurred_at)) <= 1
+CROSS JOIN LATERAL (
+    VALUES (w.is_folder, w.entry_id, w.event_id, w.parent_id), (o.is_folder, o.entry_id, o.event_id, o.parent_id)
+) AS t (is_folder, entry_id, event_id, parent_id)
+`
+
+type ListTwinMovesParams struct {
+	Folders   []bool
+	EntryIDs  []string
+	EventIDs  []int64
+	ParentIDs []string
+	PortalID  int32
+}
+
+type ListTwinMovesRow struct {
+	IsFolder bool
+	EntryID  string
+	EventID  int64
+	ParentID string
+}
+
+// The given moves and the other event of each, where that is known: one act across the border of a room
+// has two, with the same second but perhaps not the same fraction of it.
+func (q *Queries) ListTwinMoves(ctx context.Context, arg ListTwinMovesParams) ([]ListTwinMovesRow, error) {
+	rows, err := q.db.Query(ctx, listTwinMoves,
+		arg.Folders,
+		arg.EntryIDs,
+		arg.EventIDs,
+		arg.ParentIDs,
+		arg.PortalID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListTwinMovesRow{}
+	for rows.Next() {
+		var i ListTwinMovesRow
+		if err := rows.Scan(
+			&i.IsFolder,
+			&i.EntryID,
+			&i.EventID,
+			&i.ParentID,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -874,6 +917,48 @@ func (q *Queries) ListTwins(ctx context.Context, arg ListTwinsParams) ([]ListTwi
 	return items, nil
 }
 
+const setAllEntriesStale = `-- name: SetAllEntriesStale :exec
+UPDATE entry AS e
+SET is_stale = true, has_moves = e.is_folder
+WHERE e.portal_id = $1 AND NOT e.is_stale
+    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id)
+`
+
+// SetRoomEntriesStale for any room.
+func (q *Queries) SetAllEntriesStale(ctx context.Context, portalID int32) error {
+	_, err := q.db.Exec(ctx, setAllEntriesStale, portalID)
+	return err
+}
+
+const setEntriesBelowStale = `-- name: SetEntriesBelowStale :exec
+UPDATE entry AS e
+SET is_stale = true, has_moves = e.is_folder
+FROM (
+    SELECT s.is_folder, s.entry_id
+    FROM entry_sighting AS s
+    WHERE s.portal_id = $1 AND s.parent_id = ANY($2::text[])
+    UNION
+    SELECT m.is_folder, m.entry_id
+    FROM entry_move AS m
+    WHERE m.portal_id = $1 AND m.parent_id = ANY($2::text[])
+    UNION
+    SELECT true, unnest($2::text[])
+) AS b
+WHERE e.portal_id = $1 AND e.is_folder = b.is_folder AND e.entry_id = b.entry_id AND NOT e.is_stale
+    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id)
+`
+
+type SetEntriesBelowStaleParams struct {
+	PortalID  int32
+	FolderIDs []string
+}
+
+// Has the events judged again of the given folders and all that was seen in one of them or moved there.
+func (q *Queries) SetEntriesBelowStale(ctx context.Context, arg SetEntriesBelowStaleParams) error {
+	_, err := q.db.Exec(ctx, setEntriesBelowStale, arg.PortalID, arg.FolderIDs)
+	return err
+}
+
 const setEntriesFresh = `-- name: SetEntriesFresh :exec
 UPDATE entry AS e
 SET is_stale = false
@@ -953,6 +1038,20 @@ type SetFoldersPlacedParams struct {
 
 func (q *Queries) SetFoldersPlaced(ctx context.Context, arg SetFoldersPlacedParams) error {
 	_, err := q.db.Exec(ctx, setFoldersPlaced, arg.PortalID, arg.EntryIDs)
+	return err
+}
+
+const setFoldersSpread = `-- name: SetFoldersSpread :exec
+UPDATE entry SET spreads = false WHERE portal_id = $1 AND spreads AND entry_id = ANY($2::text[])
+`
+
+type SetFoldersSpreadParams struct {
+	PortalID  int32
+	FolderIDs []string
+}
+
+func (q *Queries) SetFoldersSpread(ctx context.Context, arg SetFoldersSpreadParams) error {
+	_, err := q.db.Exec(ctx, setFoldersSpread, arg.PortalID, arg.FolderIDs)
 	return err
 }
 

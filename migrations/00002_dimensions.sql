@@ -191,12 +191,14 @@ CREATE TABLE entry (
     is_gone    boolean NOT NULL DEFAULT false,
     is_stale   boolean NOT NULL DEFAULT false,
     has_moves  boolean NOT NULL DEFAULT false,
+    spreads    boolean NOT NULL DEFAULT false,
     PRIMARY KEY (portal_id, is_folder, entry_id)
 );
 
 CREATE INDEX entry_ask ON entry (portal_id, ask_at) WHERE ask_at IS NOT NULL;
 CREATE INDEX entry_stale ON entry (portal_id, is_folder, entry_id) WHERE is_stale;
 CREATE INDEX entry_moves ON entry (portal_id, entry_id) WHERE has_moves;
+CREATE INDEX entry_spreads ON entry (portal_id, entry_id) WHERE spreads;
 
 COMMENT ON TABLE entry IS 'Files and folders whose room matters: events about them name a title that several rooms bore, or moved something into them';
 COMMENT ON COLUMN entry.portal_id IS 'Portal of the entry';
@@ -207,6 +209,7 @@ COMMENT ON COLUMN entry.asked_at IS 'Portal time, UTC, when the portal was last 
 COMMENT ON COLUMN entry.is_gone IS 'True: the portal answered that there is no such entry; it is not asked again';
 COMMENT ON COLUMN entry.is_stale IS 'True: more is known of where it was, and its events are yet to be judged again';
 COMMENT ON COLUMN entry.has_moves IS 'True: more is known of moves and copies into it, whose events are yet to be placed';
+COMMENT ON COLUMN entry.spreads IS 'True: more is known of where this folder lay when, and what ever lay in it is yet to be marked as stale';
 
 CREATE TABLE entry_event (
     portal_id  integer NOT NULL,
@@ -228,12 +231,13 @@ CREATE TABLE entry_sighting (
     entry_id   text NOT NULL,
     seen_at    timestamptz NOT NULL,
     room_key   integer NOT NULL,
-    parent_id  text,
+    parent_id  text NOT NULL,
     was_asked  boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (portal_id, is_folder, entry_id, seen_at, room_key)
+    PRIMARY KEY (portal_id, is_folder, entry_id, seen_at, room_key, parent_id)
 );
 
 CREATE INDEX entry_sighting_room ON entry_sighting (portal_id, room_key);
+CREATE INDEX entry_sighting_parent ON entry_sighting (portal_id, parent_id);
 
 COMMENT ON TABLE entry_sighting IS 'In which room files and folders were seen when, by logs of rooms that share a title and by the portal''s answers';
 COMMENT ON COLUMN entry_sighting.portal_id IS 'Portal of the entry';
@@ -241,7 +245,7 @@ COMMENT ON COLUMN entry_sighting.is_folder IS 'As in entry';
 COMMENT ON COLUMN entry_sighting.entry_id IS 'The portal''s own id of the file or folder';
 COMMENT ON COLUMN entry_sighting.seen_at IS 'Portal time, UTC';
 COMMENT ON COLUMN entry_sighting.room_key IS 'Room; 0: none, or one that is not known';
-COMMENT ON COLUMN entry_sighting.parent_id IS 'Folder that it lay in, the room itself or one below; null if nobody said';
+COMMENT ON COLUMN entry_sighting.parent_id IS 'Folder that it lay in, the room itself or one below; empty if nobody said';
 COMMENT ON COLUMN entry_sighting.was_asked IS 'True: by the portal''s answer, whose moment is exact to about a second; false: by a log';
 
 CREATE TABLE entry_move (
@@ -249,15 +253,19 @@ CREATE TABLE entry_move (
     is_folder    boolean NOT NULL,
     entry_id     text NOT NULL,
     event_id     bigint NOT NULL,
+    parent_id    text NOT NULL,
     is_crossing  boolean NOT NULL,
     PRIMARY KEY (portal_id, is_folder, entry_id, event_id)
 );
+
+CREATE INDEX entry_move_parent ON entry_move (portal_id, parent_id);
 
 COMMENT ON TABLE entry_move IS 'Events that moved or copied a file or folder';
 COMMENT ON COLUMN entry_move.portal_id IS 'Portal of the event';
 COMMENT ON COLUMN entry_move.is_folder IS 'As in entry';
 COMMENT ON COLUMN entry_move.entry_id IS 'The file or folder that was moved, of a copy the new one';
 COMMENT ON COLUMN entry_move.event_id IS 'The event';
+COMMENT ON COLUMN entry_move.parent_id IS 'Folder that it went to';
 COMMENT ON COLUMN entry_move.is_crossing IS 'True: into or out of a room, so that nobody may take it to be where it was seen on the other side of that moment; false: within a room or outside of rooms';
 
 CREATE TABLE people_group (

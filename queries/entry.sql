@@ -63,130 +63,163 @@ WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id
 -- Notes that the portal gave no answer.
 UPDATE entry SET asked_at = @asked_at::timestamptz WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id;
 
--- name: AddEntrySightings :many
+-- name: AddEntrySightings :exec
 -- Notes where files and folders were, and that their events are to be judged
--- again. An empty parent_id is none. Returns the rooms in which folders were seen to
--- lie where nobody had seen them before.
+-- again; of folders that were not known to lie there then also what lay in them. An empty
+-- parent_id is none.
 WITH fresh AS (
     INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id, was_asked)
     SELECT
         @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]),
-        unnest(@seen_at::timestamptz[]), unnest(@room_keys::integer[]), nullif(unnest(@parent_ids::text[]), ''), @was_asked::boolean
+        unnest(@seen_at::timestamptz[]), unnest(@room_keys::integer[]), unnest(@parent_ids::text[]), @was_asked::boolean
     ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id, room_key, parent_id
+    RETURNING portal_id, is_folder, entry_id, seen_at, parent_id
 ),
-stale AS (
-    INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves)
-    SELECT DISTINCT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder
+news AS (
+    SELECT
+        f.portal_id, f.is_folder, f.entry_id,
+        bool_or(f.is_folder AND f.parent_id <> '' AND f.parent_id IS DISTINCT FROM was.parent_id) AS spreads
     FROM fresh AS f
-    ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder
+    LEFT JOIN LATERAL ( -- as it was before
+        SELECT p.parent_id
+        FROM (
+            SELECT s.seen_at AS since, s.parent_id
+            FROM entry_sighting AS s
+            WHERE s.portal_id = @portal_id AND s.is_folder AND s.entry_id = f.entry_id AND s.parent_id <> ''
+            UNION ALL
+            SELECT a.occurred_at, m.parent_id
+            FROM entry_move AS m
+            INNER JOIN audit_event AS a ON a.portal_id = m.portal_id AND a.event_id = m.event_id
+            WHERE m.portal_id = @portal_id AND m.is_folder AND m.entry_id = f.entry_id
+        ) AS p
+        WHERE p.since <= f.seen_at
+        ORDER BY p.since DESC
+        LIMIT 1
+    ) AS was ON f.is_folder
+    GROUP BY f.portal_id, f.is_folder, f.entry_id
 )
-SELECT DISTINCT f.room_key
-FROM fresh AS f
-WHERE f.is_folder AND f.parent_id IS NOT NULL
-    AND NOT EXISTS (
-        SELECT
-        FROM entry_sighting AS s -- as it was before
-        WHERE s.portal_id = f.portal_id AND s.is_folder AND s.entry_id = f.entry_id AND s.room_key = f.room_key AND s.parent_id = f.parent_id
-    );
+INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves, spreads)
+SELECT n.portal_id, n.is_folder, n.entry_id, true, n.is_folder, n.spreads
+FROM news AS n
+ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder, spreads = e.spreads OR excluded.spreads;
 
 -- name: AddEntryMoves :many
--- Notes which files and folders were moved or copied, and that their events are to be
--- judged again. Returns those of the events that moved folders and were not known before.
+-- Notes which files and folders were moved or copied, and that their events are to be judged again,
+-- with those of what lay in folders. Returns the events of folders across the border of a
+-- room that were not known as such before.
 WITH fresh AS (
-    INSERT INTO entry_move (portal_id, is_folder, entry_id, event_id, is_crossing)
+    INSERT INTO entry_move AS m (portal_id, is_folder, entry_id, event_id, parent_id, is_crossing)
     SELECT
         @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]),
-        unnest(@event_ids::bigint[]), unnest(@crossings::boolean[])
-    ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id, event_id
+        unnest(@event_ids::bigint[]), unnest(@parent_ids::text[]), unnest(@crossings::boolean[])
+    ON CONFLICT (portal_id, is_folder, entry_id, event_id) DO UPDATE SET is_crossing = true
+    WHERE NOT m.is_crossing AND excluded.is_crossing
+    RETURNING portal_id, is_folder, entry_id, event_id, is_crossing
 ),
-stale AS (
+files AS (
     UPDATE entry AS e
-    SET is_stale = true, has_moves = e.is_folder
-    FROM (SELECT DISTINCT portal_id, is_folder, entry_id FROM fresh) AS f
-    WHERE e.portal_id = f.portal_id AND e.is_folder = f.is_folder AND e.entry_id = f.entry_id
+    SET is_stale = true
+    FROM (SELECT DISTINCT portal_id, entry_id FROM fresh WHERE NOT is_folder) AS f
+    WHERE e.portal_id = f.portal_id AND NOT e.is_folder AND e.entry_id = f.entry_id
+),
+folders AS (
+    INSERT INTO entry (portal_id, is_folder, entry_id, is_stale, has_moves, spreads)
+    SELECT DISTINCT f.portal_id, true, f.entry_id, true, true, true
+    FROM fresh AS f
+    WHERE f.is_folder
+    ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = true, spreads = true
 )
-SELECT f.event_id FROM fresh AS f WHERE f.is_folder;
+SELECT f.event_id FROM fresh AS f WHERE f.is_folder AND f.is_crossing;
 
--- name: ListRoomsOfFolderMoves :many
--- The rooms in which moves of folders bear on where their files and folders were: of a move across
--- the border of a room those that bore the title that it names, all if it names none, as
--- ListDepartures has it; of others those in which the folder was seen.
-SELECT r.room_key
-FROM (SELECT unnest(@event_ids::bigint[]) AS event_id) AS w
+-- name: ListTwinMoves :many
+-- The given moves and the other event of each, where that is known: one act across the border of a room
+-- has two, with the same second but perhaps not the same fraction of it.
+SELECT DISTINCT t.is_folder::boolean AS is_folder, t.entry_id::text AS entry_id, t.event_id::bigint AS event_id, t.parent_id::text AS parent_id
+FROM (
+    SELECT
+        unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id,
+        unnest(@event_ids::bigint[]) AS event_id, unnest(@parent_ids::text[]) AS parent_id
+) AS w
 INNER JOIN audit_event AS a ON a.portal_id = @portal_id AND a.event_id = w.event_id
-INNER JOIN context AS c ON c.portal_id = @portal_id AND c.context_key = a.context_key
-INNER JOIN entry_move AS x ON x.portal_id = @portal_id AND x.event_id = w.event_id AND x.is_folder AND x.entry_id = split_part(a.target, ',', 1)
-INNER JOIN room AS r
-    ON r.portal_id = @portal_id AND (
-        x.is_crossing AND (
-            c.title IS NULL OR r.title = c.title
-            OR EXISTS (SELECT FROM room_rename AS n WHERE n.portal_id = @portal_id AND n.room_key = r.room_key AND n.old_title = c.title)
-        )
-        OR NOT x.is_crossing AND EXISTS (
-            SELECT
-            FROM entry_sighting AS s
-            WHERE s.portal_id = @portal_id AND s.is_folder AND s.entry_id = x.entry_id AND s.room_key = r.room_key
-        )
-    )
-GROUP BY r.room_key;
+INNER JOIN entry_move AS o
+    ON o.portal_id = @portal_id AND o.is_folder = w.is_folder AND o.entry_id = w.entry_id AND o.parent_id = w.parent_id AND o.event_id <> w.event_id
+INNER JOIN audit_event AS b
+    ON b.portal_id = @portal_id AND b.event_id = o.event_id
+    AND b.account_key = a.account_key AND abs(extract(epoch FROM b.occurred_at - a.occurred_at)) <= 1
+CROSS JOIN LATERAL (
+    VALUES (w.is_folder, w.entry_id, w.event_id, w.parent_id), (o.is_folder, o.entry_id, o.event_id, o.parent_id)
+) AS t (is_folder, entry_id, event_id, parent_id);
+
+-- name: ListRoomsOfDepartures :many
+-- The rooms that the given events of folders may have left or entered, as ListDepartures has it: those
+-- that bore the title that an event names; 0: any room.
+WITH titles AS (
+    SELECT DISTINCT c.title
+    FROM (SELECT unnest(@event_ids::bigint[]) AS event_id) AS w
+    INNER JOIN audit_event AS a ON a.portal_id = @portal_id AND a.event_id = w.event_id
+    INNER JOIN kind AS k ON k.portal_id = @portal_id AND k.kind_key = a.kind_key AND k.action_id = ANY(@action_ids::integer[])
+    INNER JOIN context AS c ON c.portal_id = @portal_id AND c.context_key = a.context_key
+)
+SELECT r.room_key::integer AS room_key FROM titles AS t INNER JOIN room AS r ON r.portal_id = @portal_id AND r.title = t.title
+UNION
+SELECT n.room_key FROM titles AS t INNER JOIN room_rename AS n ON n.portal_id = @portal_id AND n.old_title = t.title
+UNION
+SELECT 0 FROM titles AS t WHERE t.title IS NULL;
 
 -- name: ListEntrySightings :many
--- Where the given files and folders were seen, by time, and when they crossed the
--- border of a room; an empty room_id is no room, or nobody knows which.
+-- Where the given files and folders were seen, and when they were moved, by time. An empty room_id is
+-- no room, or nobody knows which; so it is of moves.
 SELECT
-    w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, s.seen_at, s.room_key, coalesce(s.parent_id, '')::text AS parent_id,
-    coalesce(r.room_id, '')::text AS room_id, s.was_asked::boolean AS was_asked, (p.room_key IS NOT NULL)::boolean AS parent_is_room
+    w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, s.seen_at, coalesce(r.room_id, '')::text AS room_id,
+    s.parent_id::text AS parent_id, s.was_asked::boolean AS was_asked, s.is_within::boolean AS is_within
 FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
 CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the tables
-    SELECT e.seen_at, e.room_key, e.parent_id, e.was_asked
+    SELECT e.seen_at, e.room_key, e.parent_id, e.was_asked, false AS is_within
     FROM entry_sighting AS e
     WHERE e.portal_id = @portal_id AND e.is_folder = w.is_folder AND e.entry_id = w.entry_id
     UNION ALL
-    SELECT a.occurred_at, 0, NULL, false
+    SELECT a.occurred_at, 0, x.parent_id, false, NOT x.is_crossing
     FROM entry_move AS x
     INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
-    WHERE x.portal_id = @portal_id AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id AND x.is_crossing
+    WHERE x.portal_id = @portal_id AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id
     OFFSET 0
 ) AS s
 LEFT JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = s.room_key
-LEFT JOIN room AS p ON p.portal_id = @portal_id AND p.room_id = s.parent_id AND NOT p.is_unresolved
 WHERE EXISTS (SELECT FROM entry_sighting AS o WHERE o.portal_id = @portal_id) -- else a first sync looks for each file of each window
 ORDER BY w.is_folder, w.entry_id, s.seen_at, s.room_key;
 
+-- name: ListFolderPlaces :many
+-- Where all folders were seen, and when they were moved.
+SELECT s.entry_id, s.seen_at, coalesce(r.room_id, '')::text AS room_id, s.parent_id, s.was_asked, false AS is_within
+FROM entry_sighting AS s
+LEFT JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = s.room_key
+WHERE s.portal_id = @portal_id AND s.is_folder AND s.parent_id <> ''
+UNION ALL
+SELECT x.entry_id, a.occurred_at, '', x.parent_id, false, NOT x.is_crossing
+FROM entry_move AS x
+INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+WHERE x.portal_id = @portal_id AND x.is_folder;
+
 -- name: ListDepartures :many
--- When folders were moved that may have left or entered one of the given rooms: what
--- lay in them has no event of its own. Moves from and to what is no room name no title; their room_key
--- is 0, and it may be any room.
-SELECT DISTINCT coalesce(t.room_key, 0)::integer AS room_key, x.entry_id, a.occurred_at
+-- When folders were moved that may have left or entered a room, and which: what lay in them has no
+-- event of its own. Moves from and to what is no room name no title; their room_id is empty, and it
+-- may be any room.
+SELECT DISTINCT coalesce(t.room_id, '')::text AS room_id, x.entry_id, a.occurred_at
 FROM entry_move AS x
 INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
 INNER JOIN kind AS k ON k.portal_id = a.portal_id AND k.kind_key = a.kind_key AND k.action_id = ANY(@action_ids::integer[])
 INNER JOIN context AS c ON c.portal_id = a.portal_id AND c.context_key = a.context_key
 LEFT JOIN (
-    SELECT r.room_key, r.title
+    SELECT r.room_id, r.title
     FROM room AS r
-    WHERE r.portal_id = @portal_id AND r.room_key = ANY(@room_keys::integer[])
+    WHERE r.portal_id = @portal_id AND NOT r.is_unresolved
     UNION
-    SELECT n.room_key, n.old_title
+    SELECT r.room_id, n.old_title
     FROM room_rename AS n
-    WHERE n.portal_id = @portal_id AND n.room_key = ANY(@room_keys::integer[])
+    INNER JOIN room AS r ON r.portal_id = n.portal_id AND r.room_key = n.room_key
+    WHERE n.portal_id = @portal_id
 ) AS t ON t.title = c.title
-WHERE x.portal_id = @portal_id AND x.is_folder AND x.is_crossing AND (t.room_key IS NOT NULL OR c.title IS NULL);
-
--- name: ListMovesWithin :many
--- When the given files and folders were moved within a room, by time, and into which folder.
-SELECT w.is_folder::boolean AS is_folder, w.entry_id::text AS entry_id, m.occurred_at, m.parent_id::text AS parent_id
-FROM (SELECT unnest(@folders::boolean[]) AS is_folder, unnest(@entry_ids::text[]) AS entry_id) AS w
-CROSS JOIN LATERAL (
-    SELECT a.occurred_at, split_part(a.target, ',', 2) AS parent_id
-    FROM entry_move AS x
-    INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
-    WHERE x.portal_id = @portal_id AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id AND NOT x.is_crossing
-    OFFSET 0
-) AS m
-ORDER BY w.is_folder, w.entry_id, m.occurred_at, m.parent_id;
+WHERE x.portal_id = @portal_id AND x.is_folder AND x.is_crossing AND (t.room_id IS NOT NULL OR c.title IS NULL);
 
 -- name: SetRoomEntriesStale :exec
 -- Has the events judged again of all that was ever seen in the rooms, and the moves placed again into such folders.
@@ -197,6 +230,38 @@ WHERE e.portal_id = @portal_id
     AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
     AND s.room_key = ANY(@room_keys::integer[]) AND NOT e.is_stale
     AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
+
+-- name: SetAllEntriesStale :exec
+-- SetRoomEntriesStale for any room.
+UPDATE entry AS e
+SET is_stale = true, has_moves = e.is_folder
+WHERE e.portal_id = @portal_id AND NOT e.is_stale
+    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
+
+-- name: ListSpreadingFolders :many
+-- The folders of whose whereabouts more has become known.
+SELECT entry_id FROM entry WHERE portal_id = @portal_id AND spreads ORDER BY entry_id;
+
+-- name: SetEntriesBelowStale :exec
+-- Has the events judged again of the given folders and all that was seen in one of them or moved there.
+UPDATE entry AS e
+SET is_stale = true, has_moves = e.is_folder
+FROM (
+    SELECT s.is_folder, s.entry_id
+    FROM entry_sighting AS s
+    WHERE s.portal_id = @portal_id AND s.parent_id = ANY(@folder_ids::text[])
+    UNION
+    SELECT m.is_folder, m.entry_id
+    FROM entry_move AS m
+    WHERE m.portal_id = @portal_id AND m.parent_id = ANY(@folder_ids::text[])
+    UNION
+    SELECT true, unnest(@folder_ids::text[])
+) AS b
+WHERE e.portal_id = @portal_id AND e.is_folder = b.is_folder AND e.entry_id = b.entry_id AND NOT e.is_stale
+    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
+
+-- name: SetFoldersSpread :exec
+UPDATE entry SET spreads = false WHERE portal_id = @portal_id AND spreads AND entry_id = ANY(@folder_ids::text[]);
 
 -- name: ListStaleEntries :many
 -- A chunk of the entries whose events are to be judged again, with how many these are.
@@ -245,15 +310,15 @@ WHERE e.room_source IN (4, 5, 7) AND c.title IS NOT NULL
 ORDER BY e.event_id;
 
 -- name: ListOpenMoves :many
--- All events of the moves and copies of which at least one event is unplaced, into a
--- chunk of the folders with such, act by act. None of them names a room, so
+-- All events of the moves and copies of which at least one event is unplaced or was placed by its number, into
+-- a chunk of the folders with such, act by act. None of them names a room, so
 -- that entry_event has them all; they have the same second, but perhaps not the same fraction of it.
 SELECT o.entry_id::text AS entry_id, o.event_id, o.occurred_at, o.account_key, o.room_key, o.room_source, o.class, o.target, o.action_id, o.room_id
 FROM (
     SELECT
         f.entry_id, e.event_id, e.occurred_at, e.account_key, e.room_key, e.room_source, e.class, e.target, k.action_id,
         coalesce(r.room_id, '')::text AS room_id,
-        bool_or(e.room_source = 8) OVER (PARTITION BY f.entry_id, e.account_key, k.action_id, e.target) AS is_open
+        bool_or(e.room_source IN (5, 8)) OVER (PARTITION BY f.entry_id, e.account_key, k.action_id, e.target) AS is_open
     FROM (SELECT unnest(@entry_ids::text[]) AS entry_id) AS f
     CROSS JOIN LATERAL (
         SELECT n.event_id
@@ -300,19 +365,6 @@ WHERE e.portal_id = @portal_id AND e.is_folder AND e.entry_id = m.entry_id AND N
 -- name: DeleteEntryEvents :exec
 -- Forgets events of which nothing will tell the room.
 DELETE FROM entry_event WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id AND event_id = ANY(@event_ids::bigint[]);
-
--- name: ListFolderParents :many
--- In which folders the folders of rooms were seen there, or moved to within the room.
-SELECT s.room_key, s.entry_id, s.parent_id::text AS parent_id
-FROM entry_sighting AS s
-WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[]) AND s.parent_id IS NOT NULL
-UNION
-SELECT s.room_key, s.entry_id, split_part(a.target, ',', 2)
-FROM entry_sighting AS s
-INNER JOIN entry_move AS x ON x.portal_id = s.portal_id AND x.is_folder = s.is_folder AND x.entry_id = s.entry_id AND NOT x.is_crossing
-INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
-WHERE s.portal_id = @portal_id AND s.is_folder AND s.room_key = ANY(@room_keys::integer[])
-ORDER BY room_key, entry_id, parent_id;
 
 -- name: SetEntriesFresh :exec
 UPDATE entry AS e

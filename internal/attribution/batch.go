@@ -109,7 +109,7 @@ func (b *Batch) judge(evidence Evidence, rooms *Rooms) {
 			sightings = evidence.Sightings[entry]
 		}
 		b.Answers[i] = Judge(e, log.RoomID, sightings, rooms)
-		if b.Answers[i].Source == SourceUnplacedMove && !b.Moves[e.ID].Crossing {
+		if move := b.Moves[e.ID]; b.Answers[i].Source == SourceUnplacedMove && !move.Crossing && !move.AtEdge {
 			b.Answers[i] = Answer{} // all of it happened outside of rooms
 		}
 		b.Classes[i] = audit.Classify(e, log.OwnMembership)

@@ -68,14 +68,17 @@ func DestinationOf(e audit.Event) (folder Entry, ok bool) {
 // EntryMove is a file or folder that an event moved or, of a copy, made.
 type EntryMove struct {
 	Entry
+	To string // folder
 	// Crossing: across the border of a room.
 	Crossing bool
+	// AtEdge: whether it was may be for another span to say, which has the act's other event.
+	AtEdge bool
 }
 
 // movesOf are the files and folders that the events of a span moved or copied, by event id, those left
 // out that lay outside of rooms. An act across the border of a room has two events with the same target at one
 // moment, and one within a room has one, which names the room. Of two with fractions of seconds one may lie
-// beyond the span's edge: there the one that is here counts as if it had its other.
+// beyond the span's edge.
 func movesOf(events []audit.Event, span audit.Span) map[int64]EntryMove {
 	type act struct {
 		action int32
@@ -97,9 +100,9 @@ func movesOf(events []audit.Event, span audit.Span) map[int64]EntryMove {
 			hasTwin := slices.ContainsFunc(indexes, func(j int) bool {
 				return events[j].ID != e.ID && events[j].At.Sub(e.At).Abs() <= time.Second
 			})
-			crossing := hasTwin || e.At.Before(span.From.Add(slack(e.At))) || e.At.After(span.To.Add(-slack(e.At)))
-			if _, inRoom := audit.Title(e.Context.String); crossing || inRoom {
-				moves[e.ID] = EntryMove{Entry{Folder: !action.Target.IsFile(), ID: e.Target[0]}, crossing}
+			atEdge := !hasTwin && (e.At.Before(span.From.Add(slack(e.At))) || e.At.After(span.To.Add(-slack(e.At))))
+			if _, inRoom := audit.Title(e.Context.String); hasTwin || atEdge || inRoom {
+				moves[e.ID] = EntryMove{Entry{Folder: !action.Target.IsFile(), ID: e.Target[0]}, e.Target[1], hasTwin, atEdge}
 			}
 		}
 	}
@@ -214,6 +217,23 @@ func PlaceMoves(act []Move, destination string, settled bool) []Move {
 		placed = append(placed, m)
 	}
 	return placed
+}
+
+// IsPlacedIn reports whether the act was placed in a room by its number.
+func IsPlacedIn(act []Move, room string) bool {
+	return slices.ContainsFunc(act, func(m Move) bool { return m.Answer == Answer{SourceEntryNearby, room} })
+}
+
+// TakeBack says of an act that was placed by its number that nobody knows where its events belong.
+func TakeBack(act []Move) []Move {
+	var open []Move
+	for _, m := range act {
+		if isOpen(m.Answer.Source) {
+			m.Answer = Answer{Source: SourceUnplacedMove}
+			open = append(open, m)
+		}
+	}
+	return open
 }
 
 // isOpen reports whether a move's event was not placed by what is known of

@@ -115,7 +115,10 @@ type Sink interface {
 	// folder, more has become known of. open tells what is left open of the events
 	// judged since it was last called; it is stored with their answers.
 	JudgeStale(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer, open func() attribution.Open) error
-	JudgeEntries(ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer) error
+	JudgeEntries(
+		ctx context.Context, judge func(audit.Event, []attribution.Sighting) attribution.Answer,
+		open func([]audit.Event, []attribution.Answer) attribution.Open,
+	) error
 	// EntriesToAsk are files and folders that only the portal can tell the room
 	// of, or (destinations) folders that moves without a room went to.
 	EntriesToAsk(ctx context.Context, destinations bool, at time.Time) ([]attribution.Entry, error)

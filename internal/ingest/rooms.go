@@ -60,6 +60,12 @@ func (s *Syncer) judgeStale(ctx context.Context) error {
 func (s *Syncer) judgeEntries(ctx context.Context) error {
 	return s.sink.JudgeEntries(ctx, func(e audit.Event, sightings []attribution.Sighting) attribution.Answer {
 		return attribution.Judge(e, "", sightings, s.rooms)
+	}, func(events []audit.Event, answers []attribution.Answer) attribution.Open {
+		open := attribution.NewOpen()
+		for i, e := range events {
+			s.rooms.NoteOpen(open, answers[i], e)
+		}
+		return open
 	})
 }
 
@@ -100,8 +106,9 @@ func (s *Syncer) askEntries(ctx context.Context, destinations bool) error {
 	})
 }
 
-// placeFresh is how far apart the answers may be that together tell where a file lies: in which folder, and in
-// which room that is. What goes elsewhere in between does so within the time in which attribution takes no answer for certain.
+// placeFresh is how long it may take to learn where a file or folder lies, from the first question to the last
+// answer: in which folder, and in which room that is. What goes elsewhere meanwhile does so within the time in which
+// attribution takes no answer for certain.
 const placeFresh = 5 * time.Second
 
 // askedAgain is how often a portal that is slower than that is asked at most.
@@ -118,36 +125,34 @@ type folderPlaces struct {
 type folderPlace struct {
 	audit.Place
 	err error
-	at  time.Time
+	at  time.Time // when it was asked
 }
 
-// placeOf returns where an entry lies and since when that is known.
+// placeOf returns where an entry lies and when that was so.
 func (f *folderPlaces) placeOf(ctx context.Context, entry attribution.Entry) (place audit.Place, at time.Time, err error) {
-	if entry.Folder {
-		place, err = f.source.FolderPlace(ctx, entry.ID)
-		return place, f.now(), err
-	}
 	for range askedAgain {
-		folder, err := f.source.FileFolder(ctx, entry.ID)
 		at = f.now()
-		if err != nil {
-			return audit.Place{}, at, err
+		folder := entry.ID
+		if !entry.Folder {
+			if folder, err = f.source.FileFolder(ctx, entry.ID); err != nil {
+				return audit.Place{}, at, err
+			}
 		}
 		known := f.folder(ctx, folder)
-		if known.err != nil || known.at.Sub(at) <= placeFresh {
+		if known.err != nil || f.now().Sub(audit.Earlier(at, known.at)) <= placeFresh {
 			return known.Place, at, known.err
 		}
 	}
-	return audit.Place{}, at, fmt.Errorf("%w: its answers come too slowly to tell where a file lies", audit.ErrUnavailable)
+	return audit.Place{}, at, fmt.Errorf("%w: its answers come too slowly to tell where something lies", audit.ErrUnavailable)
 }
 
 func (f *folderPlaces) folder(ctx context.Context, id string) folderPlace {
 	f.mu.Lock()
 	known, ok := f.places[id]
 	f.mu.Unlock()
-	if !ok || f.now().Sub(known.at) > placeFresh {
+	if now := f.now(); !ok || now.Sub(known.at) > placeFresh {
 		known.Place, known.err = f.source.FolderPlace(ctx, id)
-		known.at = f.now()
+		known.at = now
 		f.mu.Lock()
 		f.places[id] = known
 		f.mu.Unlock()

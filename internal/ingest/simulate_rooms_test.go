@@ -189,7 +189,7 @@ func (s *stage) act() {
 		s.files = append(s.files, by.Upload(s.room().Folder, "c.docx"))
 	case n < 63:
 		s.moveOrCopy(by)
-	case n < 65:
+	case n < 66:
 		s.moveFolder(by)
 	case n < 69:
 		if f := s.file(); f.Folder.InRoom() != nil {
@@ -212,13 +212,9 @@ func (s *stage) act() {
 }
 
 func (s *stage) moveOrCopy(by world.Session) {
-	f, to := s.file(), s.room().Folder
-	if s.rng.IntN(3) == 0 {
-		to = by.Documents()
-	}
-	from := f.Folder.InRoom()
-	if from != nil && from.ThirdParty() || to.InRoom() != nil && to.InRoom().ThirdParty() || f.Folder == to {
-		return // outside storage gives new ids, which is not simulated
+	f, to := s.file(), s.destination(by)
+	if isOutside(f.Folder) || isOutside(to) || f.Folder == to {
+		return
 	}
 	if s.rng.IntN(2) == 0 {
 		by.MoveFile(f, to)
@@ -227,21 +223,47 @@ func (s *stage) moveOrCopy(by world.Session) {
 	}
 }
 
+// isOutside tells of storage elsewhere. It gives new ids to what is moved there, which is not simulated.
+func isOutside(f *world.Folder) bool { return f.InRoom() != nil && f.InRoom().ThirdParty() }
+
+// destination is a room, somebody's documents, or a folder.
+func (s *stage) destination(by world.Session) *world.Folder {
+	switch n := s.rng.IntN(6); {
+	case n < 2:
+		return by.Documents()
+	case n < 3 && len(s.folders) > 0:
+		if folder := pick(s.rng, s.folders); folder.InRoom() == nil || !folder.InRoom().Deleted {
+			return folder
+		}
+	}
+	return s.room().Folder
+}
+
 // moveFolder moves a folder with what lies in it, which has no event of its own.
 func (s *stage) moveFolder(by world.Session) {
-	room := s.room()
-	if room.ThirdParty() {
+	to := s.destination(by)
+	if isOutside(to) {
 		return
 	}
-	if len(s.folders) < 4 {
-		folder := by.CreateFolder(room.Folder, "Folder")
+	if len(s.folders) < 6 {
+		folder := by.CreateFolder(to, "Folder")
 		s.folders = append(s.folders, folder)
 		s.files = append(s.files, by.Upload(folder, "d.docx"), by.Upload(folder, "e.docx"))
 		return
 	}
-	if folder := pick(s.rng, s.folders); !folder.InRoom().Deleted && folder.InRoom() != room {
-		by.MoveFolder(folder, room.Folder)
+	folder := pick(s.rng, s.folders)
+	if room := folder.InRoom(); room != nil && room.Deleted || folder.Parent == to {
+		return
 	}
+	for f := to; f != nil; f = f.Parent {
+		if f == folder {
+			return
+		}
+	}
+	if s.rng.IntN(4) == 0 {
+		by = by.Late(time.Duration(s.rng.IntN(48)) * time.Hour)
+	}
+	by.MoveFolder(folder, to)
 }
 
 func (s *stage) changeMembers() {

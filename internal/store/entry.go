@@ -121,7 +121,13 @@ const entryChunk = 5000
 
 // JudgeEntries judges the events anew of files and folders of which more has
 // become known. Chunks commit one by one; what is left stays marked.
-func (w *Writer) JudgeEntries(ctx context.Context, judge Judge) error {
+//
+// open returns what may still tell the room of events of which it is not known any more: it is stored
+// with their chunk.
+func (w *Writer) JudgeEntries(ctx context.Context, judge Judge, open func([]audit.Event, []attribution.Answer) attribution.Open) error {
+	if err := w.spreadFolders(ctx); err != nil {
+		return err
+	}
 	for {
 		stale, err := w.q.ListStaleEntries(ctx, db.ListStaleEntriesParams{PortalID: w.Portal.ID, Chunk: entryChunk})
 		if err != nil {
@@ -133,7 +139,7 @@ func (w *Writer) JudgeEntries(ctx context.Context, judge Judge) error {
 				events += left[n].Events
 				n++
 			}
-			if err := w.judgeEntryEvents(ctx, left[:n], judge); err != nil {
+			if err := w.judgeEntryEvents(ctx, left[:n], judge, open); err != nil {
 				return fmt.Errorf("judge events of files and folders again: %w", err)
 			}
 			left = left[n:]
@@ -145,7 +151,9 @@ func (w *Writer) JudgeEntries(ctx context.Context, judge Judge) error {
 }
 
 // judgeEntryEvents judges the events of entries, of a single one in chunks if they are many.
-func (w *Writer) judgeEntryEvents(ctx context.Context, stale []db.ListStaleEntriesRow, judge Judge) error {
+func (w *Writer) judgeEntryEvents(
+	ctx context.Context, stale []db.ListStaleEntriesRow, judge Judge, open func([]audit.Event, []attribution.Answer) attribution.Open,
+) error {
 	arg := db.ListEventsOfEntriesParams{PortalID: w.Portal.ID, AfterEventID: math.MinInt64}
 	for _, e := range stale {
 		arg.Folders = append(arg.Folders, e.IsFolder)
@@ -165,7 +173,7 @@ func (w *Writer) judgeEntryEvents(ctx context.Context, stale []db.ListStaleEntri
 					return fmt.Errorf("find the end of a chunk: %w", err)
 				}
 			}
-			if err := w.judgeEntryChunk(ctx, q, arg, judge); err != nil || !isLast {
+			if err := w.judgeEntryChunk(ctx, q, arg, judge, open); err != nil || !isLast {
 				return err
 			}
 			return q.SetEntriesFresh(ctx, db.SetEntriesFreshParams{PortalID: w.Portal.ID, Folders: arg.Folders, EntryIDs: arg.EntryIDs})
@@ -177,7 +185,9 @@ func (w *Writer) judgeEntryEvents(ctx context.Context, stale []db.ListStaleEntri
 	return nil
 }
 
-func (w *Writer) judgeEntryChunk(ctx context.Context, q *db.Queries, arg db.ListEventsOfEntriesParams, judge Judge) error {
+func (w *Writer) judgeEntryChunk(
+	ctx context.Context, q *db.Queries, arg db.ListEventsOfEntriesParams, judge Judge, open func([]audit.Event, []attribution.Answer) attribution.Open,
+) error {
 	rows, err := q.ListEventsOfEntries(ctx, arg)
 	if err != nil {
 		return fmt.Errorf("read events: %w", err)
@@ -189,5 +199,27 @@ func (w *Writer) judgeEntryChunk(ctx context.Context, q *db.Queries, arg db.List
 			event: judgedEvent(row.EventID, row.OccurredAt, row.ActionID, row.Product, row.Target, row.Context, ""),
 		}
 	}
-	return w.judgeAgain(ctx, q, events, judge)
+	var lost []audit.Event
+	var answers []attribution.Answer
+	at := 0
+	err = w.judgeAgain(ctx, q, events, func(e audit.Event, sightings []attribution.Sighting) attribution.Answer {
+		a := judge(e, sightings)
+		if a.Unresolved() && events[at].was.source != attribution.SourceUnresolved {
+			lost, answers = append(lost, e), append(answers, a)
+		}
+		at++
+		return a
+	})
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	return w.addOpen(ctx, q, open(lost, answers))
+}
+
+// addOpen stores what may tell the room of events.
+func (w *Writer) addOpen(ctx context.Context, q *db.Queries, open attribution.Open) error {
+	if err := w.addEntryEvents(ctx, q, open.Entries); err != nil {
+		return err
+	}
+	return w.wantRoomLogs(ctx, q, open.LogsFrom)
 }

@@ -17,37 +17,54 @@ func (w *Writer) addEntryMoves(ctx context.Context, q *db.Queries, moves map[int
 	if len(moves) == 0 {
 		return nil
 	}
+	w.forgetFolders()
 	arg := db.AddEntryMovesParams{PortalID: w.Portal.ID}
+	edge := db.ListTwinMovesParams{PortalID: w.Portal.ID}
 	for _, id := range slices.Sorted(maps.Keys(moves)) {
+		m := moves[id]
 		arg.EventIDs = append(arg.EventIDs, id)
-		arg.Folders = append(arg.Folders, moves[id].Folder)
-		arg.EntryIDs = append(arg.EntryIDs, moves[id].ID)
-		arg.Crossings = append(arg.Crossings, moves[id].Crossing)
+		arg.Folders = append(arg.Folders, m.Folder)
+		arg.EntryIDs = append(arg.EntryIDs, m.ID)
+		arg.ParentIDs = append(arg.ParentIDs, m.To)
+		arg.Crossings = append(arg.Crossings, m.Crossing)
+		if m.AtEdge {
+			edge.EventIDs = append(edge.EventIDs, id)
+			edge.Folders = append(edge.Folders, m.Folder)
+			edge.EntryIDs = append(edge.EntryIDs, m.ID)
+			edge.ParentIDs = append(edge.ParentIDs, m.To)
+		}
 	}
-	folders, err := q.AddEntryMoves(ctx, arg)
+	departed, err := q.AddEntryMoves(ctx, arg)
 	if err != nil {
 		return fmt.Errorf("note what was moved: %w", err)
 	}
-	if len(folders) == 0 {
+	if len(edge.EventIDs) > 0 {
+		twins, err := q.ListTwinMoves(ctx, edge)
+		if err != nil {
+			return fmt.Errorf("read the other events of moves: %w", err)
+		}
+		arg = db.AddEntryMovesParams{PortalID: w.Portal.ID}
+		for _, t := range twins {
+			arg.EventIDs = append(arg.EventIDs, t.EventID)
+			arg.Folders = append(arg.Folders, t.IsFolder)
+			arg.EntryIDs = append(arg.EntryIDs, t.EntryID)
+			arg.ParentIDs = append(arg.ParentIDs, t.ParentID)
+			arg.Crossings = append(arg.Crossings, true)
+		}
+		more, err := q.AddEntryMoves(ctx, arg)
+		if err != nil {
+			return fmt.Errorf("note what was moved: %w", err)
+		}
+		departed = append(departed, more...)
+	}
+	if len(departed) == 0 {
 		return nil
 	}
-	rooms, err := q.ListRoomsOfFolderMoves(ctx, db.ListRoomsOfFolderMovesParams{PortalID: w.Portal.ID, EventIDs: folders})
+	rooms, err := q.ListRoomsOfDepartures(ctx, db.ListRoomsOfDeparturesParams{PortalID: w.Portal.ID, EventIDs: departed, ActionIDs: folderMoves})
 	if err != nil {
-		return fmt.Errorf("read in which rooms folders were moved: %w", err)
+		return fmt.Errorf("read which rooms folders left: %w", err)
 	}
-	return w.setRoomEntriesStale(ctx, q, rooms)
-}
-
-// setRoomEntriesStale has what was seen in rooms judged again: which folders left them, or what
-// these held, is known better.
-func (w *Writer) setRoomEntriesStale(ctx context.Context, q *db.Queries, rooms []int32) error {
-	if len(rooms) == 0 {
-		return nil
-	}
-	if err := q.SetRoomEntriesStale(ctx, db.SetRoomEntriesStaleParams{PortalID: w.Portal.ID, RoomKeys: rooms}); err != nil {
-		return fmt.Errorf("note what may have moved with a folder: %w", err)
-	}
-	return nil
+	return w.setEntriesStale(ctx, q, rooms)
 }
 
 // move is a move or copy of which at least one event is unplaced.
@@ -129,11 +146,7 @@ func (w *Writer) listMoves(ctx context.Context, q *db.Queries, folders []string,
 			m.room = attribution.RoomAt(sightings[attribution.Entry{Folder: true, ID: m.room}], rows[0].OccurredAt.UTC())
 		}
 		m.settled = settled[m.room]
-		if slices.ContainsFunc(m.events, func(e db.ListOpenMovesRow) bool {
-			return attribution.Source(e.RoomSource) == attribution.SourceUnplacedMove
-		}) {
-			moves = append(moves, m)
-		}
+		moves = append(moves, m)
 		rows = rows[n:]
 	}
 	return moves, nil
@@ -174,13 +187,14 @@ func (w *Writer) PlaceMoves(ctx context.Context, asked map[audit.RoomMoment]bool
 		for _, m := range moves {
 			folder := m.events[0].EntryID
 			hasIDs, answered := asked[audit.RoomMoment{RoomID: m.room, At: m.events[0].OccurredAt.UTC()}]
-			changed, err := w.placeMove(ctx, q, m, m.settled || answered && !hasIDs)
+			waits := m.room != "" && !m.settled && !answered
+			changed, placed, err := w.placeMove(ctx, q, m, m.settled || answered && !hasIDs, waits)
 			if err != nil {
 				return err
 			}
 			changes = append(changes, changed...)
 			switch {
-			case len(changed) > 0 || m.room == "" || m.settled:
+			case placed || m.room == "" || m.settled:
 			case answered: // its log has none of them: they are of some other room
 				if err := w.forgetMove(ctx, q, m); err != nil {
 					return err
@@ -212,7 +226,8 @@ func (w *Writer) forgetMove(ctx context.Context, q *db.Queries, m move) error {
 	return nil
 }
 
-func (w *Writer) placeMove(ctx context.Context, q *db.Queries, m move, settled bool) ([]change, error) {
+// placeMove places a move, or takes back where it was placed by its number, unless that room's log may yet tell.
+func (w *Writer) placeMove(ctx context.Context, q *db.Queries, m move, settled, waits bool) (changes []change, placed bool, err error) {
 	moves := make([]attribution.Move, len(m.events))
 	was := make(map[int64]eventPlace, len(m.events))
 	for i, row := range m.events {
@@ -221,15 +236,21 @@ func (w *Writer) placeMove(ctx context.Context, q *db.Queries, m move, settled b
 		}
 		was[row.EventID] = eventPlace{row.EventID, row.OccurredAt, row.AccountKey, toPlace(row.RoomKey, row.RoomSource, row.Class)}
 	}
-	var changes []change
-	for _, m := range attribution.PlaceMoves(moves, m.room, settled) {
-		now, err := w.placeFor(ctx, q, m.Answer, was[m.EventID].class)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, change{eventPlace: was[m.EventID], now: now})
+	answers := attribution.PlaceMoves(moves, m.room, settled)
+	placed = answers != nil
+	if keeps := waits && attribution.IsPlacedIn(moves, m.room); !placed && !keeps {
+		answers = attribution.TakeBack(moves)
 	}
-	return changes, nil
+	for _, a := range answers {
+		now, err := w.placeFor(ctx, q, a.Answer, was[a.EventID].class)
+		if err != nil {
+			return nil, false, err
+		}
+		if c := (change{eventPlace: was[a.EventID], now: now}); c.now != c.place {
+			changes = append(changes, c)
+		}
+	}
+	return changes, placed, nil
 }
 
 // reopenTwins takes back what was said by their number of the other events of

@@ -360,11 +360,7 @@ func (w *Writer) JudgeStale(ctx context.Context, judge Judge, open func() attrib
 				if err != nil {
 					return err
 				}
-				left := open()
-				if err := w.addEntryEvents(ctx, q, left.Entries); err != nil {
-					return err
-				}
-				return w.wantRoomLogs(ctx, q, left.LogsFrom)
+				return w.addOpen(ctx, q, open())
 			})
 			if err != nil {
 				return fmt.Errorf("judge events of %q again: %w", c.Context, err)

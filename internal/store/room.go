@@ -67,8 +67,11 @@ func (w *Writer) putRoomUpdates(ctx context.Context, q *db.Queries, b attributio
 			return fmt.Errorf("add renamings of rooms: %w", err)
 		}
 	}
-	if err := w.setRoomEntriesStale(ctx, q, retitled); err != nil {
-		return err
+	if len(retitled) > 0 {
+		w.forgetFolders()
+		if err := w.setEntriesStale(ctx, q, retitled); err != nil {
+			return err
+		}
 	}
 	if err := w.wantLogs(ctx, q, b.LogsFrom); err != nil {
 		return err
@@ -98,6 +101,7 @@ func (w *Writer) setContextsStale(ctx context.Context, q *db.Queries, titles []s
 // PutRooms stores the portal's list of rooms as of at. Rooms that are not on it
 // any more are deleted. It returns the rooms as they are known now.
 func (w *Writer) PutRooms(ctx context.Context, rooms []audit.Room, at time.Time, known *attribution.Rooms) error {
+	w.forgetFolders()
 	return w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
 		ids := map[roomID]bool{}
 		for _, r := range rooms {
@@ -121,7 +125,7 @@ func (w *Writer) PutRooms(ctx context.Context, rooms []audit.Room, at time.Time,
 				retitled = append(retitled, w.keys.rooms[roomID{id: r.ID}])
 			}
 		}
-		if err := w.setRoomEntriesStale(ctx, q, retitled); err != nil {
+		if err := w.setEntriesStale(ctx, q, retitled); err != nil {
 			return err
 		}
 		hasAgents := slices.ContainsFunc(rooms, func(r audit.Room) bool { return r.Type == audit.RoomTypeAgent })

@@ -48,16 +48,25 @@ func (w *Writer) sightingsOf(
 	if err != nil {
 		return nil, fmt.Errorf("read where files and folders were: %w", err)
 	}
-	sightings := make(map[attribution.Entry][]attribution.Sighting, len(rows))
+	seen := map[attribution.Entry][]attribution.Seen{}
+	inRoom := false
 	for _, row := range rows {
 		entry := attribution.Entry{Folder: row.IsFolder, ID: row.EntryID}
-		sightings[entry] = append(sightings[entry], attribution.Sighting{At: row.SeenAt.UTC(), RoomID: row.RoomID, Asked: row.WasAsked})
+		seen[entry] = append(seen[entry], attribution.Seen{
+			At: row.SeenAt.UTC(), RoomID: row.RoomID, Parent: row.ParentID, Asked: row.WasAsked, Within: row.IsWithin,
+		})
+		inRoom = inRoom || row.RoomID != ""
 	}
-	if err := w.addDepartures(ctx, q, sightings, rows); err != nil {
+	if !inRoom {
+		return nil, nil
+	}
+	folders, err := w.knownFolders(ctx, q)
+	if err != nil {
 		return nil, err
 	}
-	for _, list := range sightings {
-		attribution.SortSightings(list)
+	sightings := make(map[attribution.Entry][]attribution.Sighting, len(seen))
+	for entry, moments := range seen {
+		sightings[entry] = folders.Sightings(entry, moments)
 	}
 	return sightings, nil
 }
@@ -72,6 +81,7 @@ type sightingKey struct {
 	entry attribution.Entry
 	at    int64 // microseconds, as the database has it
 	room  int32
+	in    string
 }
 
 func newSightingSet(portal int32, asked bool) *sightingSet {
@@ -79,7 +89,7 @@ func newSightingSet(portal int32, asked bool) *sightingSet {
 }
 
 func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32, parent string) {
-	key := sightingKey{entry, at.UnixMicro(), room}
+	key := sightingKey{entry, at.UnixMicro(), room, parent}
 	if s.met[key] {
 		return
 	}
@@ -109,9 +119,9 @@ func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, en
 }
 
 func (w *Writer) putSightings(ctx context.Context, q *db.Queries, seen *sightingSet) error {
-	rooms, err := q.AddEntrySightings(ctx, seen.arg)
-	if err != nil {
+	w.forgetFolders()
+	if err := q.AddEntrySightings(ctx, seen.arg); err != nil {
 		return fmt.Errorf("store where files and folders were: %w", err)
 	}
-	return w.setRoomEntriesStale(ctx, q, rooms)
+	return nil
 }

@@ -34,6 +34,8 @@ type Writer struct {
 	q     *db.Queries
 	keys  keys
 	runID int32
+	// folders are known until more is, nil if they have to be read
+	folders *attribution.Folders
 }
 
 // OpenWriter takes the lock of the portal at host, and adds the portal if it is
