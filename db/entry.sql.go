@@ -84,7 +84,10 @@ folders AS (
     WHERE f.is_folder
     ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = true, spreads = true
 )
-SELECT f.event_id FROM fresh AS f WHERE f.is_folder AND f.is_crossing
+SELECT f.event_id
+FROM fresh AS f
+WHERE f.is_folder AND f.is_crossing
+    AND EXISTS (SELECT FROM entry_sighting AS s WHERE s.portal_id = $1)
 `
 
 type AddEntryMovesParams struct {
@@ -97,8 +100,8 @@ type AddEntryMovesParams struct {
 }
 
 // Notes which files and folders were moved or copied, and that their events are to be judged again,
-// with those of what lay in folders. Returns the events of folders across the border of a
-// room that were not known as such before.
+// with those of what lay in folders. Returns the events of folders across the border of a room that were not
+// known as such before, once anything was seen in rooms.
 func (q *Queries) AddEntryMoves(ctx context.Context, arg AddEntryMovesParams) ([]int64, error) {
 	rows, err := q.db.Query(ctx, addEntryMoves,
 		arg.PortalID,
@@ -771,6 +774,7 @@ func (q *Queries) ListStaleEntries(ctx context.Context, arg ListStaleEntriesPara
 }
 
 const listTwinMoves = `-- name: ListTwinMoves :many
+
 SELECT DISTINCT t.is_folder::boolean AS is_folder, t.entry_id::text AS entry_id, t.event_id::bigint AS event_id, t.parent_id::text AS parent_id
 FROM (
     SELECT
@@ -803,6 +807,7 @@ type ListTwinMovesRow struct {
 	ParentID string
 }
 
+// in a first sync there is nothing yet to judge again
 // The given moves and the other event of each, where that is known: one act across the border of a room
 // has two, with the same second but perhaps not the same fraction of it.
 func (q *Queries) ListTwinMoves(ctx context.Context, arg ListTwinMovesParams) ([]ListTwinMovesRow, error) {

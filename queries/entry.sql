@@ -105,8 +105,8 @@ ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_
 
 -- name: AddEntryMoves :many
 -- Notes which files and folders were moved or copied, and that their events are to be judged again,
--- with those of what lay in folders. Returns the events of folders across the border of a
--- room that were not known as such before.
+-- with those of what lay in folders. Returns the events of folders across the border of a room that were not
+-- known as such before, once anything was seen in rooms.
 WITH fresh AS (
     INSERT INTO entry_move AS m (portal_id, is_folder, entry_id, event_id, parent_id, is_crossing)
     SELECT
@@ -129,7 +129,10 @@ folders AS (
     WHERE f.is_folder
     ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = true, spreads = true
 )
-SELECT f.event_id FROM fresh AS f WHERE f.is_folder AND f.is_crossing;
+SELECT f.event_id
+FROM fresh AS f
+WHERE f.is_folder AND f.is_crossing
+    AND EXISTS (SELECT FROM entry_sighting AS s WHERE s.portal_id = @portal_id); -- in a first sync there is nothing yet to judge again
 
 -- name: ListTwinMoves :many
 -- The given moves and the other event of each, where that is known: one act across the border of a room
