@@ -76,25 +76,34 @@ func (r *Reader) ActivityFacts(ctx context.Context, w audit.Window, ids []string
 // snapshot reads facts from one state of the database, whatever a sync does meanwhile.
 func (r *Reader) snapshot(
 	ctx context.Context, w audit.Window, read func(context.Context, state, *audit.Facts) error,
-) (audit.Facts, error) {
-	facts := audit.Facts{Portal: r.portal.Host}
-	err := r.store.readState(ctx, func(ctx context.Context, s state) (err error) {
-		if facts.Coverage, err = coverage(ctx, s.q, r.portal); err != nil {
-			return err
-		}
-		return s.together(
-			ctx,
-			func(ctx context.Context, _ *db.Queries) error { return read(ctx, s, &facts) },
-			func(ctx context.Context, q *db.Queries) (err error) {
-				facts.Events, err = eventFacts(ctx, q, r.portal, w)
-				return err
-			},
-		)
+) (facts audit.Facts, err error) {
+	err = r.store.readState(ctx, func(ctx context.Context, s state) error {
+		facts, err = r.facts(ctx, s, w, read)
+		return err
 	})
 	if err != nil {
 		return audit.Facts{}, fmt.Errorf("read the warehouse: %w", err)
 	}
 	return facts, nil
+}
+
+// facts reads facts from a state; they are whole only when it returns, since others read beside read.
+func (r *Reader) facts(
+	ctx context.Context, s state, w audit.Window, read func(context.Context, state, *audit.Facts) error,
+) (facts audit.Facts, err error) {
+	facts.Portal = r.portal.Host
+	if facts.Coverage, err = coverage(ctx, s.q, r.portal); err != nil {
+		return facts, err
+	}
+	err = s.together(
+		ctx,
+		func(ctx context.Context, _ *db.Queries) error { return read(ctx, s, &facts) },
+		func(ctx context.Context, q *db.Queries) (err error) {
+			facts.Events, err = eventFacts(ctx, q, r.portal, w)
+			return err
+		},
+	)
+	return facts, err
 }
 
 func coverage(ctx context.Context, q *db.Queries, p Portal) (audit.Coverage, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"reflect"
 	"strconv"
 	"testing"
 	"time"
@@ -281,4 +282,34 @@ func TestReportsSeeOneState(t *testing.T) {
 		})
 	}
 	must(t, group.Wait())
+}
+
+// TestBucketFactsAreWhole: what a heat map's members are picked by are all the facts that a report is made of.
+func TestBucketFactsAreWhole(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	st := open(t, url)
+	w, err := st.OpenWriter(t.Context(), "https://one.example.org", owner("o"), newYear)
+	must(t, err)
+	w.Close()
+	conn := connect(t, url)
+	_, err = conn.Exec(t.Context(), "INSERT INTO room (portal_id, room_key, room_id, title) VALUES ($1, 1, '7', '1')", w.Portal.ID)
+	must(t, err)
+	_, err = conn.Exec(t.Context(), `
+		INSERT INTO event_hour (portal_id, hour, room_source, class, events)
+		SELECT $1, $2::timestamptz - n * interval '1 hour', s, c, 1
+		FROM generate_series(1, 5000) AS n, generate_series(1, 4) AS s, generate_series(1, 3) AS c`,
+		w.Portal.ID, newYear) // takes longer to add up than a room without members to read
+	must(t, err)
+	window := audit.Window{From: newYear.AddDate(0, 0, -210), To: newYear, Zone: time.UTC}
+	reader := st.Reader(w.Portal)
+	want, err := reader.InactiveFacts(t.Context(), window, []string{"7"}, audit.FilterAny, 0)
+	must(t, err)
+	_, err = reader.BucketFacts(t.Context(), window, []string{"7"}, audit.FilterAny, func(got audit.Facts) ([]audit.MemberKey, error) {
+		if got.Events.Events == 0 || !reflect.DeepEqual(got, want) {
+			t.Errorf("members are picked by\n%+v\nwant\n%+v", got, want)
+		}
+		return nil, nil
+	})
+	must(t, err)
 }

@@ -16,18 +16,24 @@ func (r *Reader) BucketFacts(
 	ctx context.Context, w audit.Window, rooms []string, filter audit.Filter, shown func(audit.Facts) ([]audit.MemberKey, error),
 ) ([]audit.BucketFacts, error) {
 	var found []audit.BucketFacts
-	_, err := r.snapshot(ctx, w, func(ctx context.Context, s state, facts *audit.Facts) error {
-		if err := inactiveFacts(ctx, s, r.portal, w, rooms, filter, 0, facts); err != nil {
+	err := r.store.readState(ctx, func(ctx context.Context, s state) error {
+		facts, err := r.facts(ctx, s, w, func(ctx context.Context, s state, facts *audit.Facts) error {
+			return inactiveFacts(ctx, s, r.portal, w, rooms, filter, 0, facts)
+		})
+		if err != nil {
 			return err
 		}
-		members, err := shown(*facts)
+		members, err := shown(facts)
 		if err != nil {
 			return err
 		}
 		found, err = bucketFacts(ctx, s.q, r.portal, w, filter, members)
 		return err
 	})
-	return found, err
+	if err != nil {
+		return nil, fmt.Errorf("read the warehouse: %w", err)
+	}
+	return found, nil
 }
 
 func bucketFacts(
