@@ -43,19 +43,53 @@ func (s *Store) readState(ctx context.Context, read func(context.Context, state)
 }
 
 // together reads the state in several ways at the same time: the first on the state's own
-// connection, each other on one more.
+// connection, each other on whichever is free first, that one or one more.
 func (s state) together(ctx context.Context, reads ...readFunc) error {
-	group, ctx := errgroup.WithContext(ctx)
+	rest := make(chan readFunc, len(reads))
 	for _, read := range reads[1:] {
-		group.Go(func() error {
-			return pgx.BeginTxFunc(ctx, s.store.pool, readOnly, func(tx pgx.Tx) error {
-				if _, err := tx.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+s.id+"'; "+forReports); err != nil {
-					return fmt.Errorf("take over the state of the database: %w", err)
-				}
-				return read(ctx, s.store.q.WithTx(tx))
-			})
-		})
+		rest <- read
 	}
-	group.Go(func() error { return reads[0](ctx, s.q) })
+	close(rest)
+	group, ctx := errgroup.WithContext(ctx)
+	wanted, enough := context.WithCancel(ctx)
+	defer enough()
+	for range reads[1:] {
+		group.Go(func() error { return s.help(ctx, wanted, rest) })
+	}
+	group.Go(func() error {
+		defer enough() // nothing is left for connections that are still to come
+		if err := reads[0](ctx, s.q); err != nil {
+			return err
+		}
+		return readAll(ctx, s.q, rest)
+	})
 	return group.Wait()
+}
+
+// help reads on one more connection, as long as one is wanted. If the server gives none, or the state is gone, the
+// state's own connection reads everything, or tells what is wrong.
+func (s state) help(ctx, wanted context.Context, rest <-chan readFunc) error {
+	conn, err := s.store.pool.Acquire(wanted)
+	if err != nil {
+		return nil
+	}
+	defer conn.Release()
+	tx, err := conn.BeginTx(ctx, readOnly)
+	if err == nil {
+		defer tx.Rollback(ctx) //nolint:errcheck // it only read
+		_, err = tx.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+s.id+"'; "+forReports)
+	}
+	if err != nil {
+		return nil
+	}
+	return readAll(ctx, s.store.q.WithTx(tx), rest)
+}
+
+func readAll(ctx context.Context, q *db.Queries, reads <-chan readFunc) error {
+	for read := range reads {
+		if err := read(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
