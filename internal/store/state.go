@@ -21,15 +21,18 @@ var readOnly = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadO
 
 // forReports keeps the planner from storing the answers of lateral queries: reports ask for each
 // room, person and day once, and storing what nobody asks for again takes as long as finding it.
-const forReports = "SET LOCAL enable_memoize = off"
+// A connection without a question holds the state while others read it, however long that takes.
+const forReports = "SET LOCAL enable_memoize = off; SET LOCAL idle_in_transaction_session_timeout = 0"
 
 type readFunc func(context.Context, *db.Queries) error
 
 // readState lets read see one state of the database. One at a time, since they take several
 // connections of the pool each, and could wait for one another's.
 func (s *Store) readState(ctx context.Context, read func(context.Context, state) error) error {
-	s.stateMu.Lock()
-	defer s.stateMu.Unlock()
+	if err := s.reading.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer s.reading.Release(1)
 	return pgx.BeginTxFunc(ctx, s.pool, readOnly, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, forReports); err != nil {
 			return fmt.Errorf("set up the transaction: %w", err)

@@ -2,12 +2,14 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"roompulse/internal/audit"
 	"roompulse/internal/store"
@@ -50,6 +52,42 @@ func TestReportErrors(t *testing.T) {
 		}
 		_, err = conn.Exec(t.Context(), "ALTER TABLE gone RENAME TO "+table)
 		must(t, err)
+	}
+}
+
+// TestReportThatTakesLong: it goes on where sessions may not idle, and another one that waits for it can be cancelled.
+func TestReportThatTakesLong(t *testing.T) {
+	t.Parallel()
+	_, portal, conn := emptyPortal(t)
+	_, err := conn.Exec(t.Context(), `
+		DO $$ BEGIN
+			EXECUTE format('ALTER DATABASE %I SET idle_in_transaction_session_timeout = 500', current_database());
+		END $$`)
+	must(t, err)
+	reader := open(t, conn.Config().ConnString()).Reader(portal)
+	_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE quarantine") // from what counts events
+	must(t, err)
+	var long errgroup.Group
+	long.Go(func() error {
+		_, err := reader.InactiveFacts(t.Context(), lastDay, nil, audit.FilterAny, 1)
+		return err
+	})
+	for waits, watch := false, connect(t, conn.Config().ConnString()); !waits; {
+		must(t, watch.QueryRow(t.Context(), `
+			SELECT EXISTS (
+				SELECT FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock' AND clock_timestamp() - state_change > interval '1 second'
+			)`).Scan(&waits))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := reader.InactiveFacts(ctx, lastDay, nil, audit.FilterAny, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled report: %v", err)
+	}
+	_, err = conn.Exec(t.Context(), "ROLLBACK")
+	must(t, err)
+	if err := long.Wait(); err != nil {
+		t.Errorf("a report that took longer than sessions may idle: %v", err)
 	}
 }
 

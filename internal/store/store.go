@@ -11,13 +11,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
 
 	"roompulse/db"
 	"roompulse/internal/audit"
@@ -46,7 +46,7 @@ var (
 type Store struct {
 	pool    *pgxpool.Pool
 	q       *db.Queries
-	stateMu sync.Mutex // see readState
+	reading *semaphore.Weighted // see readState
 }
 
 // Open connects to the database at url, in any form that libpq takes. It does
@@ -76,16 +76,26 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, explainConnect(err)
 	}
-	s := &Store{pool: pool, q: db.New(pool)}
+	s := &Store{pool: pool, q: db.New(pool), reading: semaphore.NewWeighted(1)}
 	if err := s.checkServer(ctx); err != nil {
-		pool.Close()
+		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// Close closes all connections.
-func (s *Store) Close() { s.pool.Close() }
+// Close closes all connections. For a server that hangs it does not wait long.
+func (s *Store) Close() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.pool.Close() // waits up to 15 seconds for a server that hangs
+	}()
+	select {
+	case <-closed:
+	case <-time.After(cancelDelay):
+	}
+}
 
 func (s *Store) checkServer(ctx context.Context) error {
 	var version int
