@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,7 +15,8 @@ import (
 // one, and sends them together: a window has a dozen of them, and each way to the server and back costs both
 // sides more than most of the statements.
 //
-// The error of such a statement comes from whatever sends it, with the statement's name.
+// The error of such a statement comes from whatever sends it, with the statement's name. All that was kept back is
+// described before the first of it runs, so no such statement may need what another one creates.
 type pipeline struct {
 	tx    pgx.Tx
 	batch pgx.Batch
@@ -21,13 +24,23 @@ type pipeline struct {
 
 // inPipeline runs f in a transaction.
 func inPipeline(ctx context.Context, conn *pgx.Conn, f func(*pipeline) error) error {
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		p := &pipeline{tx: tx}
-		if err := f(p); err != nil {
-			return err
-		}
-		return p.flush(ctx)
-	})
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { // a rollback that is cancelled would cost the connection, and with it the portal's lock
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = tx.Rollback(ctx) // does nothing after the commit
+	}()
+	p := &pipeline{tx: tx}
+	if err := f(p); err != nil {
+		return err
+	}
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
 }
 
 func (p *pipeline) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
@@ -73,7 +86,11 @@ func (p *pipeline) flush(ctx context.Context) error {
 	for _, query := range batch.QueuedQueries {
 		if _, err := results.Exec(); err != nil {
 			_ = results.Close() // fails for the same reason
-			statement, _ := statementOf(query.SQL)
+			sql := query.SQL
+			if unsent, ok := errors.AsType[pgx.ErrPreprocessingBatch](err); ok { // none has run
+				sql = unsent.SQL()
+			}
+			statement, _ := statementOf(sql)
 			return fmt.Errorf("%s: %w", strings.TrimSuffix(statement, " :exec"), err)
 		}
 	}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -76,5 +77,35 @@ func TestPipeline(t *testing.T) {
 	}
 	if n := count(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM number WHERE n = 5")); n != 0 {
 		t.Error("half of a transaction that failed is there")
+	}
+
+	err = store.InPipeline(t.Context(), conn, func(p db.DBTX) error {
+		_, _ = p.Exec(t.Context(), add, 5)
+		_, _ = p.Exec(t.Context(), "-- name: AddElsewhere :exec\nINSERT INTO nowhere VALUES ($1)", 5)
+		return nil
+	})
+	if err == nil || !strings.HasPrefix(err.Error(), "AddElsewhere: ") {
+		t.Errorf("the error of a late statement that makes no sense does not name it: %v", err)
+	}
+}
+
+// TestPipelineBrokenOff: what breaks a transaction off does not cost the connection, which holds a lock.
+func TestPipelineBrokenOff(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, pgtest.Empty(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	err := store.InPipeline(ctx, conn, func(db.DBTX) error {
+		cancel()
+		return ctx.Err()
+	})
+	if !errors.Is(err, context.Canceled) || conn.PgConn().TxStatus() != 'I' || conn.IsClosed() {
+		t.Errorf("after a cancelled transaction: %v, status %c, closed %v", err, conn.PgConn().TxStatus(), conn.IsClosed())
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = store.InPipeline(t.Context(), conn, func(db.DBTX) error { panic("broken") })
+	}()
+	if conn.PgConn().TxStatus() != 'I' || conn.IsClosed() {
+		t.Errorf("after a panic: status %c, closed %v", conn.PgConn().TxStatus(), conn.IsClosed())
 	}
 }
