@@ -60,8 +60,8 @@ func toExclusions(rows []db.ListExclusionsRow) []audit.Exclusion {
 }
 
 // AddExclusion stores an exclusion and returns it with its number. The subject
-// of an account may be its e-mail address and that of a group its name, in any case. An
-// earlier exclusion of the same subject ends. The error is a [audit.UsageError]
+// of an account may be its e-mail address and that of a group its name, in any case unless
+// several groups differ by it alone. An earlier exclusion of the same subject ends. The error is a [audit.UsageError]
 // if the portal has no such subject, or several.
 func (r *Reader) AddExclusion(ctx context.Context, x audit.Exclusion) (audit.Exclusion, error) {
 	err := pgx.BeginFunc(ctx, r.store.pool, func(tx pgx.Tx) (err error) {
@@ -114,14 +114,19 @@ func exclusionSubject(ctx context.Context, q *db.Queries, p Portal, x audit.Excl
 		if err != nil {
 			return "", "", fmt.Errorf("list groups: %w", err)
 		}
-		var groups []named
+		var groups, exact []named
 		for _, row := range rows {
-			if row.GroupID == x.Subject || strings.EqualFold(row.Name, x.Subject) {
+			if row.GroupID == x.Subject || row.Name == x.Subject {
+				exact = append(exact, named{row.GroupID, row.Name})
+			} else if strings.EqualFold(row.Name, x.Subject) {
 				found = append(found, named{row.GroupID, row.Name})
 			}
 			if row.GroupID != audit.GroupEveryone {
 				groups = append(groups, named{row.GroupID, row.Name})
 			}
+		}
+		if len(exact) > 0 {
+			found = exact
 		}
 		otherwise = "no room of " + p.Host + " gives or gave a right to such a group, and no others are known: " +
 			suggestion("the id or the name of one", x.Subject, groups) + "people of others are excluded one by one, or by their domain"
