@@ -200,9 +200,7 @@ func TestSyncConfirmsBesideUnknownEntries(t *testing.T) {
 // to another room since: only what came later is that room's.
 func TestSyncPlacesMovesAtTheirTime(t *testing.T) {
 	t.Parallel()
-	begin := end.Add(-10 * 24 * time.Hour)
-	w := world.New(world.Config{Created: begin})
-	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	_, w, boss := tenDays()
 	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Archive"})
 	outer := boss(1).CreateFolder(first.Folder, "Plans")
 	inner := boss(1).CreateFolder(outer, "Drafts")

@@ -12,6 +12,13 @@ import (
 	"roompulse/internal/ingest"
 )
 
+// tenDays is a portal that has ten days until the end, and its owner at the begin of each.
+func tenDays() (begin time.Time, w *world.World, boss func(day int) world.Session) {
+	begin = end.Add(-10 * 24 * time.Hour)
+	w = world.New(world.Config{Created: begin})
+	return begin, w, func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+}
+
 // wantRooms checks in which rooms the events about a file or folder were found to be.
 func (h *harness) wantRooms(t *testing.T, what, id string, want ...string) {
 	t.Helper()
@@ -45,9 +52,7 @@ func (p *picky) FileFolder(ctx context.Context, id string) (string, error) {
 // another room of the same title.
 func TestSyncDoubtsWhatWentWithAnUnknownFolder(t *testing.T) {
 	t.Parallel()
-	begin := end.Add(-10 * 24 * time.Hour)
-	w := world.New(world.Config{Created: begin})
-	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	begin, w, boss := tenDays()
 	first := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 	outer := boss(1).CreateFolder(first.Folder, "Plans")
 	inner := boss(1).CreateFolder(outer, "Drafts")
@@ -74,9 +79,7 @@ func TestSyncDoubtsWhatWentWithAnUnknownFolder(t *testing.T) {
 // to left the room.
 func TestSyncDoubtsAMoveAtTheSecondOfASighting(t *testing.T) {
 	t.Parallel()
-	begin := end.Add(-10 * 24 * time.Hour)
-	w := world.New(world.Config{Created: begin})
-	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	_, w, boss := tenDays()
 	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 	plans, drafts := boss(1).CreateFolder(first.Folder, "Plans"), boss(1).CreateFolder(first.Folder, "Drafts")
 	file := boss(2).Late(30*time.Second).Upload(plans, "a.docx")
@@ -96,9 +99,7 @@ func TestSyncDoubtsAMoveAtTheSecondOfASighting(t *testing.T) {
 // TestSyncDoubtsActsAtTheSecondOfAMove: nobody knows which came first.
 func TestSyncDoubtsActsAtTheSecondOfAMove(t *testing.T) {
 	t.Parallel()
-	begin := end.Add(-10 * 24 * time.Hour)
-	w := world.New(world.Config{Created: begin})
-	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	_, w, boss := tenDays()
 	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 	file := boss(2).Upload(first.Folder, "a.docx")
 	boss(3).MoveFile(file, second.Folder)
@@ -117,9 +118,7 @@ func TestSyncDoubtsActsAtTheSecondOfAMove(t *testing.T) {
 func TestSyncIgnoresFoldersOfOthers(t *testing.T) {
 	t.Parallel()
 	for _, other := range []bool{false, true} {
-		begin := end.Add(-10 * 24 * time.Hour)
-		w := world.New(world.Config{Created: begin})
-		boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+		_, w, boss := tenDays()
 		first := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 		boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 		archive := boss(1).CreateRoom(world.RoomSpec{Title: "Archive"})
@@ -181,9 +180,7 @@ func TestSyncFollowsAFolderOutAndBack(t *testing.T) {
 func TestSyncAsksForWhatItTookBack(t *testing.T) {
 	t.Parallel()
 	for _, often := range []bool{false, true} {
-		begin := end.Add(-10 * 24 * time.Hour)
-		w := world.New(world.Config{Created: begin})
-		boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+		begin, w, boss := tenDays()
 		first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 		folder := boss(1).CreateFolder(first.Folder, "Plans")
 		file := boss(2).Upload(folder, "a.docx")
@@ -205,9 +202,7 @@ func TestSyncAsksForWhatItTookBack(t *testing.T) {
 func TestSyncTakesMovesBack(t *testing.T) {
 	t.Parallel()
 	for _, often := range []bool{false, true} {
-		begin := end.Add(-10 * 24 * time.Hour)
-		w := world.New(world.Config{Created: begin})
-		boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+		begin, w, boss := tenDays()
 		first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Archive"})
 		outer := boss(1).CreateFolder(first.Folder, "Plans")
 		inner := boss(1).CreateFolder(outer, "Drafts")
@@ -228,9 +223,7 @@ func TestSyncTakesMovesBack(t *testing.T) {
 // TestSyncDoubtsAnAnswerJustBeforeAMove: the portal was asked where a file lies, and the file was moved in the same second.
 func TestSyncDoubtsAnAnswerJustBeforeAMove(t *testing.T) {
 	t.Parallel()
-	begin := end.Add(-10 * 24 * time.Hour)
-	w := world.New(world.Config{Created: begin})
-	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	begin, w, boss := tenDays()
 	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 	folder := boss(1).CreateFolder(first.Folder, "Plans")
 	file := boss(2).Upload(first.Folder, "a.docx")
@@ -313,9 +306,7 @@ func TestSyncJoinsMovesAcrossWindows(t *testing.T) {
 // was in it. A later log tells in which folder that one lay, which makes an earlier event's room known.
 func TestSyncLearnsWhereFoldersLieLater(t *testing.T) {
 	t.Parallel()
-	begin := end.Add(-10 * 24 * time.Hour)
-	w := world.New(world.Config{Created: begin})
-	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	begin, w, boss := tenDays()
 	room, archive := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Archive"})
 	plans, others := boss(1).CreateFolder(room.Folder, "Plans"), boss(1).CreateFolder(room.Folder, "Others")
 	file := boss(1).Upload(plans, "a.docx")
@@ -343,9 +334,7 @@ func TestSyncLearnsWhereFoldersLieLater(t *testing.T) {
 // room, and went to another room of the same title with that folder. Only the trail tells of all that.
 func TestSyncDoubtsWhatWasMovedIntoAFolder(t *testing.T) {
 	t.Parallel()
-	begin := end.Add(-10 * 24 * time.Hour)
-	w := world.New(world.Config{Created: begin})
-	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	begin, w, boss := tenDays()
 	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 	outer := boss(1).CreateFolder(first.Folder, "Plans")
 	inner := boss(1).CreateFolder(first.Folder, "Drafts")
@@ -386,9 +375,7 @@ func TestSyncDoubtsWhatWasMovedIntoAFolder(t *testing.T) {
 // title, and both were deleted before their logs told. Then nobody knows where its later acts were.
 func TestSyncDoubtsWhereMovedFilesAre(t *testing.T) {
 	t.Parallel()
-	begin := end.Add(-10 * 24 * time.Hour)
-	w := world.New(world.Config{Created: begin})
-	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	begin, w, boss := tenDays()
 	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 	moved, carried := boss(2).Upload(first.Folder, "a.docx"), boss(2).CreateFolder(first.Folder, "Plans")
 	inside := boss(2).Upload(carried, "b.docx")
@@ -418,9 +405,7 @@ func TestSyncDoubtsWhereMovedFilesAre(t *testing.T) {
 // which was taken back later. What was done in between was not done where it was before and after.
 func TestSyncDoubtsWhatWasCarriedAlong(t *testing.T) {
 	t.Parallel()
-	begin := end.Add(-10 * 24 * time.Hour)
-	w := world.New(world.Config{Created: begin})
-	boss := func(day int) world.Session { return w.At(begin.AddDate(0, 0, day), w.Owner()) }
+	begin, w, boss := tenDays()
 	first, second := boss(1).CreateRoom(world.RoomSpec{Title: "Tender"}), boss(1).CreateRoom(world.RoomSpec{Title: "Tender"})
 	outer := boss(2).CreateFolder(first.Folder, "Plans")
 	inner := boss(2).CreateFolder(outer, "Drafts")
