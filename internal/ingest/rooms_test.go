@@ -97,9 +97,7 @@ func TestSyncNeverStarves(t *testing.T) {
 	}
 	for _, file := range others {
 		room := file.Folder.InRoom().ID
-		if got, want := fmt.Sprintf("%q", h.roomsOf(t, file.ID)), fmt.Sprintf("%q", []string{room, room}); got != want {
-			t.Errorf("the events of a file are in %s, want %s", got, want)
-		}
+		h.wantRooms(t, "the events of a file", file.ID, room, room)
 	}
 }
 
@@ -214,9 +212,7 @@ func TestSyncPlacesMovesAtTheirTime(t *testing.T) {
 	if got, want := fmt.Sprintf("%q", h.roomsOf(t, early.ID)), `["" "" ""]`; got != want {
 		t.Errorf("a move into the folder before it moved is in %s, want %s", got, want)
 	}
-	if got, want := fmt.Sprintf("%q", h.roomsOf(t, late.ID)), fmt.Sprintf("%q", []string{"", second.ID, ""}); got != want {
-		t.Errorf("a move into the folder after it moved is in %s, want %s", got, want)
-	}
+	h.wantRooms(t, "a move into the folder after it moved", late.ID, "", second.ID, "")
 	h.wantNothingOpen(t)
 }
 

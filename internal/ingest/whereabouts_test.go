@@ -318,16 +318,12 @@ func TestSyncLearnsWhereFoldersLieLater(t *testing.T) {
 	portal := &closedPortal{Client: h.client, logs: true}
 	_, err := h.syncFrom(t, portal, ingest.Options{})
 	must(t, err)
-	if got, want := fmt.Sprintf("%q", h.roomsOf(t, file.ID)), fmt.Sprintf("%q", []string{room.ID, room.ID, ""}); got != want {
-		t.Errorf("the upload, the save and the download are in %s, want %s", got, want)
-	}
+	h.wantRooms(t, "the upload, the save and the download", file.ID, room.ID, room.ID, "")
 	boss(7).RenameFolder(plans, "Drafts")
 	h.now = end
 	_, err = h.syncFrom(t, portal, ingest.Options{})
 	must(t, err)
-	if got, want := fmt.Sprintf("%q", h.roomsOf(t, file.ID)), fmt.Sprintf("%q", []string{room.ID, room.ID, room.ID}); got != want {
-		t.Errorf("the upload, the save and the download are in %s, want %s", got, want)
-	}
+	h.wantRooms(t, "the upload, the save and the download", file.ID, room.ID, room.ID, room.ID)
 }
 
 // TestSyncDoubtsWhatWasMovedIntoAFolder: a file was seen in a room, was moved into a folder of that
@@ -365,9 +361,7 @@ func TestSyncDoubtsWhatWasMovedIntoAFolder(t *testing.T) {
 		{deep, []string{first.ID, "", ""}},
 		{stays, []string{first.ID, first.ID}},
 	} {
-		if got, want := fmt.Sprintf("%q", h.roomsOf(t, test.file.ID)), fmt.Sprintf("%q", test.want); got != want {
-			t.Errorf("what happened to %s is in %s, want %s", test.file.Title, got, want)
-		}
+		h.wantRooms(t, "what happened to "+test.file.Title, test.file.ID, test.want...)
 	}
 }
 
@@ -392,12 +386,8 @@ func TestSyncDoubtsWhereMovedFilesAre(t *testing.T) {
 	h.now = end
 	h.mustSync(t)
 	in := first.ID
-	if got, want := fmt.Sprintf("%q", h.roomsOf(t, moved.ID)), fmt.Sprintf("%q", []string{in, in, "", "", ""}); got != want {
-		t.Errorf("the upload, a download, the move and a download of the file are in %s, want %s", got, want)
-	}
-	if got, want := fmt.Sprintf("%q", h.roomsOf(t, inside.ID)), fmt.Sprintf("%q", []string{in, in, ""}); got != want {
-		t.Errorf("the upload and downloads of the file in the folder are in %s, want %s", got, want)
-	}
+	h.wantRooms(t, "the upload, a download, the move and a download of the file", moved.ID, in, in, "", "", "")
+	h.wantRooms(t, "the upload and downloads of the file in the folder", inside.ID, in, in, "")
 	h.wantNothingOpen(t)
 }
 
