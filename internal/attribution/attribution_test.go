@@ -118,6 +118,17 @@ func history(t *rapid.T) []audit.Event {
 	return events
 }
 
+// judged returns events that were judged together, each list a window.
+func judged(rooms *attribution.Rooms, windows ...[]audit.Event) attribution.Batch {
+	var read []audit.ReadWindow
+	for _, events := range windows {
+		read = append(read, audit.ReadWindow{Events: events})
+	}
+	b := attribution.NewBatch(read...)
+	b.Judge(attribution.Evidence{}, rooms)
+	return b
+}
+
 // TestOrderOfWindows: whatever order windows come in, once the stale titles
 // are judged again every event has the answer that all evidence together gives.
 func TestOrderOfWindows(t *testing.T) {
@@ -125,7 +136,7 @@ func TestOrderOfWindows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := history(t)
 		all := attribution.NewRooms(nil)
-		attribution.NewBatch(audit.ReadWindow{Events: events}, attribution.Evidence{}, all)
+		judged(all, events)
 		want := map[int64]attribution.Answer{}
 		for _, e := range events {
 			want[e.ID] = attribution.Judge(e, "", nil, all)
@@ -140,7 +151,7 @@ func TestOrderOfWindows(t *testing.T) {
 		got := map[int64]attribution.Answer{}
 		var stale []string
 		for _, window := range rapid.Permutation(windows).Draw(t, "order") {
-			b := attribution.NewBatch(audit.ReadWindow{Events: window}, attribution.Evidence{}, rooms)
+			b := judged(rooms, window)
 			for i, e := range window {
 				got[e.ID] = b.Answers[i]
 			}
@@ -187,7 +198,7 @@ func TestTitleNeverWrong(t *testing.T) {
 		for id, name := range title { // the portal's list of rooms
 			rooms.List(id, name, at(-10), at(1000))
 		}
-		b := attribution.NewBatch(audit.ReadWindow{Events: events}, attribution.Evidence{}, rooms)
+		b := judged(rooms, events)
 		for i, answer := range b.Answers {
 			if id := truth[events[i].ID]; answer.Source == attribution.SourceTitle && answer.RoomID != id {
 				t.Fatalf("event %d is taken for room %s, not %s", events[i].ID, answer.RoomID, id)

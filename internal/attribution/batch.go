@@ -1,6 +1,7 @@
 package attribution
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ type LogEvidence struct {
 	OwnMembership bool
 }
 
-// Evidence is what is known about the events of a window beyond themselves.
+// Evidence is what is known about events beyond themselves.
 type Evidence struct {
 	Logs      map[int64]LogEvidence // by event id
 	Sightings map[Entry][]Sighting  // by rising time
@@ -42,10 +43,11 @@ type EntryEvent struct {
 // NewOpen returns an Open with nothing in it.
 func NewOpen() Open { return Open{LogsFrom: map[string]time.Time{}, Entries: map[int64]EntryEvent{}} }
 
-// Batch is a window of events with what was found out about each.
+// Batch is the events of some windows with what was found out about each.
 type Batch struct {
-	audit.ReadWindow
-	// Answers and Classes belong to Events, one each.
+	Windows []audit.ReadWindow
+	// Events are those of all windows. Answers and Classes belong to them, one each.
+	Events  []audit.Event
 	Answers []Answer
 	Classes []audit.Class
 	// Logged are the ids of the events of which the log of a room spoke before they were here.
@@ -59,10 +61,8 @@ type Batch struct {
 	Open
 	// Calls are the lists that the events have made stale.
 	Calls Calls
-	// Late says that the span was complete before and has grown.
+	// Late says that the windows were complete before and have grown.
 	Late bool
-	// GapCause is why the span cannot be called complete, empty if it can.
-	GapCause string
 }
 
 // RoomUpdate is a room as it is known now, and its renamings that may be new.
@@ -73,11 +73,20 @@ type RoomUpdate struct {
 	Retitled bool
 }
 
-// NewBatch judges the events of a window. What they tell of rooms goes into
+// NewBatch returns a batch of windows whose events are yet to be judged.
+func NewBatch(windows ...audit.ReadWindow) Batch {
+	b := Batch{Windows: windows, Open: NewOpen(), Moves: map[int64]EntryMove{}}
+	for _, w := range windows {
+		b.Events = append(b.Events, w.Events...)
+		maps.Copy(b.Moves, movesOf(w.Events, w.Span))
+	}
+	return b
+}
+
+// Judge finds the rooms of the events. What they tell of rooms goes into
 // rooms first, so that the order of windows makes no difference in the end:
-// what it changes for other windows is in StaleTitles.
-func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
-	b := Batch{ReadWindow: read, Open: NewOpen(), Moves: movesOf(read.Events, read.Span)}
+// what it changes for others is in StaleTitles.
+func (b *Batch) Judge(evidence Evidence, rooms *Rooms) {
 	b.judge(evidence, rooms)
 	for _, news := range Gather(b.Events, b.Answers) {
 		room, stale := rooms.Apply(news)
@@ -96,7 +105,6 @@ func NewBatch(read audit.ReadWindow, evidence Evidence, rooms *Rooms) Batch {
 		b.Logged = append(b.Logged, id)
 	}
 	b.Calls = callsOf(b.Events, b.Answers)
-	return b
 }
 
 func (b *Batch) judge(evidence Evidence, rooms *Rooms) {

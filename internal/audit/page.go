@@ -38,9 +38,11 @@ type ReadWindow struct {
 	ReadAt      time.Time
 	Events      []Event
 	Undecodable []Undecodable
+	// GapCause is why the window cannot be called complete, empty if it can.
+	GapCause string
 }
 
-// Committed is what a window brought that was not known.
+// Committed is what windows brought that was not known.
 type Committed struct {
 	NewEvents int64
 	OldestNew time.Time // date of the oldest of them, zero if there are none

@@ -87,7 +87,7 @@ func (s *Syncer) check(ctx context.Context, span audit.Span, put putFunc) error 
 		}
 		return s.check(ctx, audit.Span{From: middle, To: span.To}, put)
 	}
-	return s.readWindow(ctx, planned{Span: span}, func(read windowRead) error {
+	return s.readWindow(ctx, planned{Span: span}, func(read audit.ReadWindow) error {
 		return put(func(ctx context.Context) error { return s.commitLate(ctx, read, checkedAt) })
 	})
 }
@@ -118,9 +118,13 @@ func (s *Syncer) hasGrown(ctx context.Context, span audit.Span, held int, put pu
 
 // commitLate stores a span that had been complete and has grown since it was
 // last checked.
-func (s *Syncer) commitLate(ctx context.Context, read windowRead, checkedAt time.Time) error {
-	read.late = true
-	committed, err := s.commit(ctx, read)
+func (s *Syncer) commitLate(ctx context.Context, read audit.ReadWindow, checkedAt time.Time) error {
+	batch, err := s.judge(ctx, read)
+	if err != nil {
+		return err
+	}
+	batch.Late = true
+	committed, err := s.commit(ctx, batch)
 	if err != nil {
 		return err
 	}

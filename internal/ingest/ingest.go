@@ -61,7 +61,7 @@ type Sink interface {
 	// NewestEvent is the date of the newest event held, zero if there is none.
 	NewestEvent(ctx context.Context) (time.Time, error)
 	MissingSpans(ctx context.Context, since, until time.Time) ([]audit.Span, error)
-	CommitWindow(ctx context.Context, b attribution.Batch) (audit.Committed, error)
+	CommitWindows(ctx context.Context, b attribution.Batch) (audit.Committed, error)
 	// Analyze tells the database that it has grown much.
 	Analyze(ctx context.Context) error
 	// Quarantined are the items that could not be decoded.
@@ -321,11 +321,10 @@ func (s *Syncer) releaseQuarantined(ctx context.Context) error {
 	if len(released) == 0 {
 		return nil
 	}
-	evidence, err := s.sink.Evidence(ctx, read.Events)
+	batch, err := s.judge(ctx, read)
 	if err != nil {
 		return err
 	}
-	batch := attribution.NewBatch(read, evidence, s.rooms)
 	committed, err := s.sink.Release(ctx, batch, released)
 	s.result.EventsNew += committed.NewEvents
 	return err

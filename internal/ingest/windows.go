@@ -17,6 +17,10 @@ import (
 // windowRows is how many rows a window has at most, ties at its start aside.
 const windowRows = 2000
 
+// commitWindows is how many windows are committed in one transaction at most: those that wait while
+// others are committed. A few of them share most of the rows of the rollups; more would only take memory.
+const commitWindows = 5
+
 // cutRow is the row at whose second a window begins. The few rows that are left
 // to windowRows are for others of that second: a window that fills its last page needs one more to end.
 const cutRow = windowRows - 20
@@ -38,20 +42,12 @@ type planned struct {
 	before *audit.Event
 }
 
-// windowRead is a window as a reader hands it to the committer.
-type windowRead struct {
-	audit.ReadWindow
-	gapCause string // why it is not complete, empty if it is
-	late     bool   // it was complete before and has grown
-}
-
 // readWindows reads the spans and commits them.
 func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
 	s.tell("events")
 	group, groupCtx := errgroup.WithContext(ctx)
 	windows := make(chan planned)
-	// One window may wait while another is committed; more would only take memory.
-	done := make(chan windowRead, 1)
+	done := make(chan audit.ReadWindow)
 	group.Go(func() error {
 		defer close(windows)
 		return s.plan(groupCtx, missing, windows, func(span audit.Span) {
@@ -67,8 +63,12 @@ func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
 		return readers.Wait()
 	})
 	group.Go(func() error {
-		for read := range done {
-			if _, err := s.commit(groupCtx, read); err != nil {
+		for window := range done {
+			batch, err := s.judge(groupCtx, append(waiting(done, commitWindows-1), window)...)
+			if err != nil {
+				return err
+			}
+			if _, err := s.commit(groupCtx, batch); err != nil {
 				return err
 			}
 		}
@@ -77,30 +77,53 @@ func (s *Syncer) readWindows(ctx context.Context, missing []audit.Span) error {
 	return group.Wait()
 }
 
-func (s *Syncer) commit(ctx context.Context, read windowRead) (audit.Committed, error) {
-	evidence, err := s.sink.Evidence(ctx, read.Events)
-	if err != nil {
-		return audit.Committed{}, err
+// waiting takes what is in the channel without waiting for it, n at most.
+func waiting[T any](channel <-chan T, n int) (items []T) {
+	for len(items) < n {
+		select {
+		case item, ok := <-channel:
+			if !ok {
+				return items
+			}
+			items = append(items, item)
+		default:
+			return items
+		}
 	}
-	batch := attribution.NewBatch(read.ReadWindow, evidence, s.rooms)
-	batch.GapCause, batch.Late = read.gapCause, read.late
-	committed, err := s.sink.CommitWindow(ctx, batch)
+	return items
+}
+
+// judge finds the rooms of the windows' events.
+func (s *Syncer) judge(ctx context.Context, windows ...audit.ReadWindow) (attribution.Batch, error) {
+	batch := attribution.NewBatch(windows...)
+	evidence, err := s.sink.Evidence(ctx, batch.Events)
+	if err != nil {
+		return batch, err
+	}
+	batch.Judge(evidence, s.rooms)
+	return batch, nil
+}
+
+func (s *Syncer) commit(ctx context.Context, batch attribution.Batch) (audit.Committed, error) {
+	committed, err := s.sink.CommitWindows(ctx, batch)
 	if err != nil {
 		return committed, err
 	}
-	switch {
-	case read.gapCause != "":
-		s.log.WarnContext(ctx, "gap", slog.Time("from", read.From), slog.Time("to", read.To), slog.String("cause", read.gapCause))
-	case !read.late:
-		s.result.Windows++
+	for _, w := range batch.Windows {
+		switch {
+		case w.GapCause != "":
+			s.log.WarnContext(ctx, "gap", slog.Time("from", w.From), slog.Time("to", w.To), slog.String("cause", w.GapCause))
+		case !batch.Late:
+			s.result.Windows++
+		}
+		s.log.DebugContext(ctx, "window stored", slog.Time("from", w.From), slog.Time("to", w.To), slog.Int("events", len(w.Events)))
+		if s.progress.Reached.IsZero() || w.From.Before(s.progress.Reached) {
+			s.progress.Reached = w.From
+		}
 	}
-	s.result.EventsListed += int64(len(read.Events))
+	s.result.EventsListed += int64(len(batch.Events))
 	s.result.EventsNew += committed.NewEvents
 	s.result.Quarantined += committed.NewItems
-	s.log.DebugContext(ctx, "window stored", slog.Time("from", read.From), slog.Time("to", read.To), slog.Int64("new", committed.NewEvents))
-	if s.progress.Reached.IsZero() || read.From.Before(s.progress.Reached) {
-		s.progress.Reached = read.From
-	}
 	s.tell("events")
 	return committed, nil
 }
@@ -189,7 +212,7 @@ func cutAt(rows []audit.Event, span audit.Span) time.Time {
 	return audit.Later(audit.Earlier(wholeSecond(rows[0].At), span.To.Add(-time.Second)), span.From)
 }
 
-func (s *Syncer) readPlanned(ctx context.Context, windows <-chan planned, done chan<- windowRead) error {
+func (s *Syncer) readPlanned(ctx context.Context, windows <-chan planned, done chan<- audit.ReadWindow) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -198,7 +221,7 @@ func (s *Syncer) readPlanned(ctx context.Context, windows <-chan planned, done c
 			if !ok {
 				return nil
 			}
-			err := s.readWindow(ctx, window, func(read windowRead) error {
+			err := s.readWindow(ctx, window, func(read audit.ReadWindow) error {
 				select {
 				case done <- read:
 					return nil
@@ -214,7 +237,7 @@ func (s *Syncer) readPlanned(ctx context.Context, windows <-chan planned, done c
 }
 
 // readWindow reads a window and sends it on; one that will not close is cut in two.
-func (s *Syncer) readWindow(ctx context.Context, window planned, send func(windowRead) error) error {
+func (s *Syncer) readWindow(ctx context.Context, window planned, send func(audit.ReadWindow) error) error {
 	passes, closed, err := s.collect(ctx, window.Span)
 	if err != nil {
 		return err
@@ -223,7 +246,7 @@ func (s *Syncer) readWindow(ctx context.Context, window planned, send func(windo
 		if err := s.correctDates(ctx, window, passes.events); err != nil {
 			return err
 		}
-		return send(windowRead{ReadWindow: passes.result()})
+		return send(passes.result())
 	}
 	middle := wholeSecond(window.From.Add(window.To.Sub(window.From) / 2))
 	if middle.After(window.From) {
@@ -232,8 +255,9 @@ func (s *Syncer) readWindow(ctx context.Context, window planned, send func(windo
 		}
 		return s.readWindow(ctx, planned{audit.Span{From: window.From, To: middle}, window.before}, send)
 	}
-	return send(windowRead{ReadWindow: passes.result(), gapCause: fmt.Sprintf("the portal says there are %d rows and lists only %d of them",
-		passes.rows, passes.collected())})
+	read := passes.result()
+	read.GapCause = fmt.Sprintf("the portal says there are %d rows and lists only %d of them", passes.rows, passes.collected())
+	return send(read)
 }
 
 // collect reads all rows of a span; closed is false if that could not be proved.

@@ -76,11 +76,17 @@ func loadWindows(b *testing.B, url string, all []audit.Event) time.Duration {
 	rooms := attribution.NewRooms(nil)
 	begin := time.Now()
 	to := now
-	for _, window := range slices.Backward(slices.Collect(slices.Chunk(all, 2000))) { // newest first, as sync does
+	var waiting []audit.ReadWindow
+	for _, window := range slices.Backward(slices.Collect(slices.Chunk(all, 2000))) { // newest first, five at once, as sync does
 		from := window[0].At
 		read := audit.ReadWindow{Span: audit.Span{From: from, To: to}, Rows: len(window), ReadAt: now, Events: window}
-		if _, err := w.CommitWindow(b.Context(), attribution.NewBatch(read, attribution.Evidence{}, rooms)); err != nil {
-			b.Fatal(err)
+		if waiting = append(waiting, read); len(waiting) == 5 {
+			batch := attribution.NewBatch(waiting...)
+			batch.Judge(attribution.Evidence{}, rooms)
+			if _, err := w.CommitWindows(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+			waiting = nil
 		}
 		to = from
 	}

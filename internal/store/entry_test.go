@@ -28,7 +28,9 @@ func evidence(t *testing.T, moves int, entries ...audit.LogEntry) []attribution.
 		})
 	}
 	rooms := attribution.NewRooms([]attribution.Room{{ID: room, Title: "Tender"}})
-	_, err = r.writer.CommitWindow(t.Context(), attribution.NewBatch(read, attribution.Evidence{}, rooms))
+	batch := attribution.NewBatch(read)
+	batch.Judge(attribution.Evidence{}, rooms)
+	_, err = r.writer.CommitWindows(t.Context(), batch)
 	must(t, err)
 	known, err := r.writer.Evidence(t.Context(), []audit.Event{{ID: 99, Target: []string{"7"}, Kind: audit.Kind{ActionID: fileAction}}})
 	must(t, err)

@@ -254,7 +254,7 @@ func stagePlay(ctx context.Context, t *rapid.T, st *store.Store, conn *pgx.Conn,
 	}
 	check(conn.SendBatch(ctx, batch).Close())
 	for _, held := range p.held {
-		b := attribution.Batch{ReadWindow: audit.ReadWindow{Span: held, ReadAt: now}}
+		var b attribution.Batch
 		for i, a := range p.acts {
 			if a.at.Before(held.From) || !a.at.Before(held.To) {
 				continue
@@ -263,8 +263,8 @@ func stagePlay(ctx context.Context, t *rapid.T, st *store.Store, conn *pgx.Conn,
 			b.Answers = append(b.Answers, attribution.Answer{Source: a.source, RoomID: a.room})
 			b.Classes = append(b.Classes, a.class)
 		}
-		b.Rows = len(b.Events)
-		_, err := w.CommitWindow(ctx, b)
+		b.Windows = []audit.ReadWindow{{Span: held, ReadAt: now, Rows: len(b.Events), Events: b.Events}}
+		_, err := w.CommitWindows(ctx, b)
 		check(err)
 	}
 	reader := st.Reader(w.Portal)

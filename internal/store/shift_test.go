@@ -36,7 +36,7 @@ func TestShiftsEqualRecount(t *testing.T) {
 		_, err = w.StartRun(ctx, "test", now, now)
 		check(err)
 
-		b := attribution.Batch{ReadWindow: audit.ReadWindow{Span: audit.Span{From: dayOne, To: dayOne.AddDate(0, 0, 3)}, ReadAt: now}}
+		var b attribution.Batch
 		for i := range rapid.IntRange(1, 12).Draw(t, "events") {
 			e := audit.Event{
 				ID: int64(i + 1), At: dayOne.Add(time.Duration(rapid.IntRange(20, 30).Draw(t, "hour")) * time.Hour),
@@ -53,8 +53,10 @@ func TestShiftsEqualRecount(t *testing.T) {
 			}
 			b.Events, b.Answers, b.Classes = append(b.Events, e), append(b.Answers, answer), append(b.Classes, class)
 		}
-		b.Rows = len(b.Events)
-		_, err = w.CommitWindow(ctx, b)
+		b.Windows = []audit.ReadWindow{{
+			Span: audit.Span{From: dayOne, To: dayOne.AddDate(0, 0, 3)}, ReadAt: now, Rows: len(b.Events), Events: b.Events,
+		}}
+		_, err = w.CommitWindows(ctx, b)
 		check(err)
 
 		b.Late = true // from now on
@@ -64,7 +66,7 @@ func TestShiftsEqualRecount(t *testing.T) {
 				for _, i := range some {
 					b.Events[i].At = b.Events[i].At.Add(-time.Hour)
 				}
-				_, err := w.CommitWindow(ctx, b)
+				_, err := w.CommitWindows(ctx, b)
 				check(err)
 				continue
 			}

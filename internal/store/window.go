@@ -17,12 +17,12 @@ import (
 	"roompulse/internal/audit"
 )
 
-// CommitWindow stores a window that was read whole: its events, what they tell
-// of rooms, the rollups and the window itself, or nothing of it. A window that
-// was complete before only gets what is new; one with a GapCause becomes a gap.
+// CommitWindows stores windows that were read whole: their events, what they tell
+// of rooms, the rollups and the windows themselves, or nothing of it. Windows that
+// were complete before only get what is new; one with a GapCause becomes a gap.
 // audit.ErrRestored means that the portal gives known ids to other events, or
 // does not list known ones any more.
-func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.Committed, error) {
+func (w *Writer) CommitWindows(ctx context.Context, b attribution.Batch) (audit.Committed, error) {
 	if err := w.addUnknownActions(ctx, b.Events); err != nil {
 		return audit.Committed{}, err
 	}
@@ -31,21 +31,40 @@ func (w *Writer) CommitWindow(ctx context.Context, b attribution.Batch) (audit.C
 		if committed, err = w.commitEvents(ctx, q, b); err != nil {
 			return err
 		}
-		switch {
-		case b.GapCause != "":
-			if err := w.cutWindows(ctx, q, b.Span); err != nil {
+		for _, window := range b.Windows {
+			if err := w.putWindow(ctx, q, window, b.Late); err != nil {
 				return err
 			}
-			return w.addGap(ctx, q, audit.Gap{Span: b.Span, Cause: b.GapCause, FoundAt: b.ReadAt})
-		case b.Late:
-			return w.setLate(ctx, q, b)
 		}
-		return w.addWindow(ctx, q, b)
+		return nil
 	})
 	if err != nil {
-		return audit.Committed{}, fmt.Errorf("commit events of %s to %s: %w", b.From.Format(time.RFC3339), b.To.Format(time.RFC3339), err)
+		return audit.Committed{}, fmt.Errorf("commit events of %s: %w", namesOf(b.Windows), err)
 	}
 	return committed, nil
+}
+
+// namesOf names the spans of windows.
+func namesOf(windows []audit.ReadWindow) string {
+	names := make([]string, len(windows))
+	for i, window := range windows {
+		names[i] = window.From.Format(time.RFC3339) + " to " + window.To.Format(time.RFC3339)
+	}
+	return strings.Join(names, ", ")
+}
+
+// putWindow records that a window was read.
+func (w *Writer) putWindow(ctx context.Context, q *db.Queries, window audit.ReadWindow, late bool) error {
+	switch {
+	case window.GapCause != "":
+		if err := w.cutWindows(ctx, q, window.Span); err != nil {
+			return err
+		}
+		return w.addGap(ctx, q, audit.Gap{Span: window.Span, Cause: window.GapCause, FoundAt: window.ReadAt})
+	case late:
+		return w.setLate(ctx, q, window)
+	}
+	return w.addWindow(ctx, q, window)
 }
 
 // commitEvents stores events, what they tell of rooms, and the rollups.
@@ -65,15 +84,17 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 			return c, fmt.Errorf("forget log entries that waited for events: %w", err)
 		}
 	}
-	for _, item := range b.Undecodable {
-		added, err := q.AddQuarantined(ctx, db.AddQuarantinedParams{
-			PortalID: w.Portal.ID, SHA256: item.SHA256[:], Body: strings.ToValidUTF8(string(item.Body), "\uFFFD"),
-			Reason: item.Reason, RunID: w.runID, WindowFrom: b.From, WindowTo: b.To,
-		})
-		if err != nil {
-			return c, fmt.Errorf("quarantine an item: %w", err)
+	for _, window := range b.Windows {
+		for _, item := range window.Undecodable {
+			added, err := q.AddQuarantined(ctx, db.AddQuarantinedParams{
+				PortalID: w.Portal.ID, SHA256: item.SHA256[:], Body: strings.ToValidUTF8(string(item.Body), "\uFFFD"),
+				Reason: item.Reason, RunID: w.runID, WindowFrom: window.From, WindowTo: window.To,
+			})
+			if err != nil {
+				return c, fmt.Errorf("quarantine an item: %w", err)
+			}
+			c.NewItems += int32(added) //nolint:gosec // 0 or 1
 		}
-		c.NewItems += int32(added) //nolint:gosec // 0 or 1
 	}
 	return c, w.putRoomUpdates(ctx, q, b)
 }
@@ -245,20 +266,20 @@ func (w *Writer) cutWindows(ctx context.Context, q *db.Queries, span audit.Span)
 	return nil
 }
 
-func (w *Writer) setLate(ctx context.Context, q *db.Queries, b attribution.Batch) error {
-	held, err := q.CountEventsBetween(ctx, db.CountEventsBetweenParams{PortalID: w.Portal.ID, Since: b.From, Until: b.To})
+func (w *Writer) setLate(ctx context.Context, q *db.Queries, window audit.ReadWindow) error {
+	held, err := q.CountEventsBetween(ctx, db.CountEventsBetweenParams{PortalID: w.Portal.ID, Since: window.From, Until: window.To})
 	if err != nil {
 		return fmt.Errorf("count what is held: %w", err)
 	}
-	if gone := int(held) - len(b.Events); gone > 0 {
+	if gone := int(held) - len(window.Events); gone > 0 {
 		return fmt.Errorf("%w: it does not list %d events that are held", audit.ErrRestored, gone)
 	}
-	if oldest := oldestOf(b.Events); !oldest.IsZero() {
+	if oldest := oldestOf(window.Events); !oldest.IsZero() {
 		if err := q.SetWindowOldest(ctx, db.SetWindowOldestParams{PortalID: w.Portal.ID, OldestAt: oldest}); err != nil {
 			return fmt.Errorf("note the oldest event: %w", err)
 		}
 	}
-	return w.setChecked(ctx, q, b.Span, b.ReadAt)
+	return w.setChecked(ctx, q, window.Span, window.ReadAt)
 }
 
 // SetChecked records that the windows inside the span have been checked for late events.
@@ -334,15 +355,15 @@ func otherAct(eventID int64) error {
 	return fmt.Errorf("%w: event %d is held as another act than the portal lists now", audit.ErrRestored, eventID)
 }
 
-func (w *Writer) addWindow(ctx context.Context, q *db.Queries, b attribution.Batch) error {
+func (w *Writer) addWindow(ctx context.Context, q *db.Queries, window audit.ReadWindow) error {
 	err := q.AddWindow(ctx, db.AddWindowParams{
-		PortalID: w.Portal.ID, WindowFrom: b.From, WindowTo: b.To, Rows: int32(b.Rows), //nolint:gosec // a window has thousands of rows
-		OldestAt: nullTime(oldestOf(b.Events)), ReadAt: b.ReadAt, RunID: w.runID,
+		PortalID: w.Portal.ID, WindowFrom: window.From, WindowTo: window.To, Rows: int32(window.Rows), //nolint:gosec // a window has thousands of rows
+		OldestAt: nullTime(oldestOf(window.Events)), ReadAt: window.ReadAt, RunID: w.runID,
 	})
 	if err != nil {
 		return fmt.Errorf("record the window: %w", err)
 	}
-	if err := q.CloseGaps(ctx, db.CloseGapsParams{PortalID: w.Portal.ID, Since: b.From, Until: b.To, ClosedAt: b.ReadAt}); err != nil {
+	if err := q.CloseGaps(ctx, db.CloseGapsParams{PortalID: w.Portal.ID, Since: window.From, Until: window.To, ClosedAt: window.ReadAt}); err != nil {
 		return fmt.Errorf("close gaps in the window: %w", err)
 	}
 	return nil

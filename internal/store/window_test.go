@@ -2,12 +2,16 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
 
 	"roompulse/internal/attribution"
@@ -33,8 +37,8 @@ func TestMissingSpansHourByHour(t *testing.T) {
 		defer w.Close()
 		var held, gap [hours]bool
 		commit := func(from, to int, cause string) {
-			read := audit.ReadWindow{Span: audit.Span{From: hour(from), To: hour(to)}, ReadAt: now}
-			if _, err := w.CommitWindow(ctx, attribution.Batch{ReadWindow: read, GapCause: cause}); err != nil {
+			read := audit.ReadWindow{Span: audit.Span{From: hour(from), To: hour(to)}, ReadAt: now, GapCause: cause}
+			if _, err := w.CommitWindows(ctx, attribution.NewBatch(read)); err != nil {
 				t.Fatalf("hours %d to %d, gap %q: %v", from, to, cause, err)
 			}
 			for h := from; h < to; h++ {
@@ -90,6 +94,94 @@ func TestMissingSpansHourByHour(t *testing.T) {
 		v, err := st.Reader(w.Portal).Verify(ctx, ignore)
 		if err != nil || !v.Sound() {
 			t.Fatalf("windows overlap: %+v, %v", v, err)
+		}
+	})
+}
+
+// TestWindowsTogether: windows that are committed together leave what they leave one after another,
+// also of events that two windows list and of acts that have an event in each.
+func TestWindowsTogether(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	st, conn := open(t, url), connect(t, url)
+	ctx := context.WithoutCancel(t.Context())
+	portals := 0
+	rapid.Check(t, func(t *rapid.T) {
+		check := func(err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		const seconds = 12
+		second := func(halves int) time.Time { return dayOne.Add(time.Duration(halves) * time.Second / 2) }
+		var events []audit.Event
+		for i := range rapid.IntRange(1, 12).Draw(t, "events") {
+			e := audit.Event{
+				ID: int64(i + 1), At: second(rapid.IntRange(0, 2*seconds).Draw(t, "half second")), ActorID: "boss",
+				Kind:   audit.Kind{ActionID: fileAction, Product: sql.NullInt16{Int16: audit.ProductDocuments, Valid: true}},
+				Target: []string{"7"}, Context: sql.NullString{String: "Rooms: Tender", Valid: true},
+			}
+			if rapid.Bool().Draw(t, "move") {
+				e.Kind.ActionID, e.Target = audit.ActionFolderMovedOverwriting, []string{rapid.SampledFrom([]string{"100", "101"}).Draw(t, "folder"), "900"}
+				e.Context.Valid = rapid.Bool().Draw(t, "room")
+			}
+			events = append(events, e)
+		}
+		edges := rapid.SliceOfNDistinct(rapid.IntRange(1, seconds-1), 1, 4, rapid.ID[int]).Draw(t, "edges")
+		edges = append(edges, 0, seconds+1)
+		slices.Sort(edges)
+		var windows []audit.ReadWindow
+		for _, to := range rapid.Permutation(edges[1:]).Draw(t, "order") {
+			from := edges[slices.Index(edges, to)-1]
+			w := audit.ReadWindow{Span: audit.Span{From: second(2 * from), To: second(2 * to)}, ReadAt: now}
+			for _, e := range events {
+				if !e.At.Before(w.From) && !e.At.After(w.To) {
+					w.Events = append(w.Events, e)
+				}
+			}
+			w.Rows = len(w.Events)
+			windows = append(windows, w)
+		}
+
+		left := func(groups iter.Seq[[]audit.ReadWindow]) (rows []string) {
+			portals++
+			w, err := st.OpenWriter(ctx, fmt.Sprintf("https://t%d.example.org", portals), owner(strconv.Itoa(portals)), now)
+			check(err)
+			defer w.Close()
+			_, err = w.StartRun(ctx, "test", now, now)
+			check(err)
+			rooms := attribution.NewRooms([]attribution.Room{{ID: "812", Title: "Tender"}})
+			stored := int64(0)
+			for group := range groups {
+				batch := attribution.NewBatch(group...)
+				batch.Judge(attribution.Evidence{}, rooms)
+				committed, err := w.CommitWindows(ctx, batch)
+				check(err)
+				stored += committed.NewEvents
+			}
+			if stored != int64(len(events)) {
+				t.Fatalf("%d of %d events are new", stored, len(events))
+			}
+			found, err := st.Reader(w.Portal).Verify(ctx, ignore)
+			if err != nil || !found.Sound() {
+				t.Fatalf("%+v, %v", found, err)
+			}
+			result, err := conn.Query(ctx, `
+				SELECT format('%s to %s: %s rows since %s', window_from, window_to, rows, oldest_at) FROM sync_window WHERE portal_id = $1
+				UNION ALL
+				SELECT format('event %s at %s: class %s', event_id, occurred_at, class) FROM audit_event WHERE portal_id = $1
+				UNION ALL
+				SELECT format('event %s moved %s to %s: crossing %s', event_id, entry_id, parent_id, is_crossing) FROM entry_move WHERE portal_id = $1
+				ORDER BY 1`, w.Portal.ID)
+			check(err)
+			rows, err = pgx.CollectRows(result, pgx.RowTo[string])
+			check(err)
+			return rows
+		}
+		size := rapid.IntRange(2, len(windows)).Draw(t, "together")
+		alone, together := left(slices.Chunk(windows, 1)), left(slices.Chunk(windows, size))
+		if !slices.Equal(alone, together) {
+			t.Fatalf("one after another:\n%s\ntogether:\n%s", strings.Join(alone, "\n"), strings.Join(together, "\n"))
 		}
 	})
 }
