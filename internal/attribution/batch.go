@@ -75,10 +75,21 @@ type RoomUpdate struct {
 
 // NewBatch returns a batch of windows whose events are yet to be judged.
 func NewBatch(windows ...audit.ReadWindow) Batch {
-	b := Batch{Windows: windows, Open: NewOpen(), Moves: map[int64]EntryMove{}}
+	b := Batch{Windows: slices.Clone(windows), Open: NewOpen(), Moves: map[int64]EntryMove{}}
+	events := 0
 	for _, w := range windows {
-		b.Events = append(b.Events, w.Events...)
 		maps.Copy(b.Moves, movesOf(w.Events, w.Span))
+		events += len(w.Events)
+	}
+	if len(windows) == 1 {
+		b.Events = windows[0].Events
+		return b
+	}
+	b.Events = make([]audit.Event, 0, events)
+	for i := range windows {
+		from := len(b.Events)
+		b.Events = append(b.Events, windows[i].Events...)
+		b.Windows[i].Events = b.Events[from:]
 	}
 	return b
 }

@@ -24,8 +24,10 @@ func Classify(e Event, ownMembership bool) Class {
 			return ClassManage
 		}
 		return ClassNone
-	case action.Background && !e.Origin.IP.Valid && !e.Origin.Browser.Valid && !e.Page.Valid:
-		return ClassNobody // the portal's own clean-up, credited to the owner
+	case action.Background && !e.Page.Valid:
+		if origin := e.Client.Origin(); !origin.IP.Valid && !origin.Browser.Valid {
+			return ClassNobody // the portal's own clean-up, credited to the owner
+		}
 	}
 	return action.Class
 }

@@ -19,7 +19,7 @@ func inBrowser(actionID int32) audit.Event {
 	return audit.Event{
 		ActorID: ann,
 		Kind:    audit.Kind{ActionID: actionID},
-		Origin:  audit.Origin{IP: text("203.0.113.7"), Browser: text("Firefox 145")},
+		Client:  audit.NewClient(audit.Origin{IP: text("203.0.113.7"), Browser: text("Firefox 145")}),
 		Page:    text("https://acme.example/rooms/shared/812"),
 	}
 }
@@ -96,9 +96,9 @@ func TestClassifyBackground(t *testing.T) {
 		t.Errorf("the portal's own clean-up counts as %v for the owner", got)
 	}
 	for name, sign := range map[string]func(*audit.Event){
-		"address":       func(e *audit.Event) { e.Origin.IP = text("203.0.113.7") },
-		"empty address": func(e *audit.Event) { e.Origin.IP = text("") }, // how ::1 is listed
-		"browser":       func(e *audit.Event) { e.Origin.Browser = text("") },
+		"address":       func(e *audit.Event) { e.Client = audit.NewClient(audit.Origin{IP: text("203.0.113.7")}) },
+		"empty address": func(e *audit.Event) { e.Client = audit.NewClient(audit.Origin{IP: text("")}) }, // how ::1 is listed
+		"browser":       func(e *audit.Event) { e.Client = audit.NewClient(audit.Origin{Browser: text("")}) },
 		"page":          func(e *audit.Event) { e.Page = text("") },
 	} {
 		e := byItself(trashed)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+	"unique"
 )
 
 // Accounts that stand for no person.
@@ -39,7 +40,7 @@ type Event struct {
 	ActorName string    // the display name at the moment of listing
 	Kind      Kind
 	Text      sql.NullString // the portal's sentence about the act, in some language
-	Origin    Origin
+	Client    Client
 	Page      sql.NullString // the page it was done on, without query, fragment and share tokens
 	Target    []string       // ids of what it was done to
 	Context   sql.NullString // for documents "<word>: <title of the room>"
@@ -63,6 +64,26 @@ type Kind struct {
 // person's name have no address and no browser.
 type Origin struct {
 	IP, Country, City, Browser, Platform sql.NullString
+}
+
+// Client stands for an Origin. Many events have one origin: equal ones share their memory and compare like
+// numbers.
+type Client struct{ handle unique.Handle[Origin] }
+
+// NewClient returns the client of the origin.
+func NewClient(o Origin) Client {
+	if o == (Origin{}) {
+		return Client{}
+	}
+	return Client{unique.Make(o)}
+}
+
+// Origin returns where the client is.
+func (c Client) Origin() Origin {
+	if c == (Client{}) {
+		return Origin{}
+	}
+	return c.handle.Value()
 }
 
 // Payload holds a room named by the event itself.

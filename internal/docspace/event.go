@@ -143,10 +143,10 @@ func (r *itemReader) event(item json.RawMessage) (audit.Event, error) {
 		e.ActorID = audit.AccountNobody
 	}
 	e.Text = r.text(fieldAction)
-	e.Origin = audit.Origin{
+	e.Client = audit.NewClient(audit.Origin{
 		IP: r.text(fieldIP), Country: r.text(fieldCountry), City: r.text(fieldCity),
 		Browser: r.text(fieldBrowser), Platform: r.text(fieldPlatform),
-	}
+	})
 	e.Page = r.text(fieldPage)
 	e.Page.String = redactAddress(e.Page.String)
 	r.take(fieldTarget, func(raw json.RawMessage) (ok bool) {

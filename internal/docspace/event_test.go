@@ -34,9 +34,9 @@ func TestEventsOfAPortal(t *testing.T) {
 		ActorName: "Chloe Marin",
 		Kind:      audit.Kind{ActionID: 5054, Type: num(2), Product: num(2), Location: num(1), Entries: "1"},
 		Text:      str("(localized text: minutes.docx opened for editing)"),
-		Origin: audit.Origin{
+		Client: audit.NewClient(audit.Origin{
 			IP: str("203.0.113.77"), Country: str("France"), City: str("Lyon"), Browser: str("Chrome 139"), Platform: str("Mac OS X 14"),
-		},
+		}),
 		Page:    str("https://portal.example.org/filehandler.ashx"),
 		Target:  []string{"7290"},
 		Context: str("Rooms: Field Survey"),
@@ -44,7 +44,7 @@ func TestEventsOfAPortal(t *testing.T) {
 	if !reflect.DeepEqual(p.Events[2], want) {
 		t.Errorf("got  %+v\nwant %+v", p.Events[2], want)
 	}
-	if c := p.Events[1].Origin.Country; c != str("") {
+	if c := p.Events[1].Client.Origin().Country; c != str("") {
 		t.Errorf("an empty country is %+v", c)
 	}
 
@@ -52,9 +52,9 @@ func TestEventsOfAPortal(t *testing.T) {
 	if err != nil || len(p.Events) != 5 {
 		t.Fatalf("%d rows, %v", p.Rows(), err)
 	}
-	background := p.Events[0]
-	if background.Origin.IP.Valid || background.Origin.Browser.Valid || background.Page.Valid || !background.Origin.City.Valid {
-		t.Errorf("what is absent is not told from what is empty: %+v", background)
+	background, origin := p.Events[0], p.Events[0].Client.Origin()
+	if origin.IP.Valid || origin.Browser.Valid || background.Page.Valid || !origin.City.Valid {
+		t.Errorf("what is absent is not told from what is empty: %+v %+v", background, origin)
 	}
 	if p.Events[3].Target != nil {
 		t.Errorf("target %v of an event without one", p.Events[3].Target)
@@ -161,7 +161,8 @@ func TestDecodeEvent(t *testing.T) {
 		"what PostgreSQL cannot hold": {
 			`,"user":"a\u0000b","page":"https://h/\u0000x","new\u0000":"\ud800 \u0000","huge":1e999999,"ip":"\udfff"`,
 			func(e *audit.Event) {
-				e.ActorName, e.Page, e.Origin.IP = "a\uFFFDb", str("https://h/\uFFFDx"), str("\uFFFD")
+				e.ActorName, e.Page = "a\uFFFDb", str("https://h/\uFFFDx")
+				e.Client = audit.NewClient(audit.Origin{IP: str("\uFFFD")})
 				e.Extra = json.RawMessage("{\"huge\":\"1e999999\",\"new\uFFFD\":\"\uFFFD \uFFFD\"}")
 			},
 		},
@@ -397,9 +398,10 @@ func FuzzDecodeEvent(f *testing.F) {
 			t.Fatalf("%+v", e)
 		}
 		checkAddress(t, e.Page.String)
+		origin := e.Client.Origin()
 		texts := append([]string{
-			e.ActorID, e.ActorName, e.Text.String, e.Page.String, e.Context.String, e.Origin.IP.String, e.Origin.Country.String,
-			e.Origin.City.String, e.Origin.Browser.String, e.Origin.Platform.String, e.Payload.EntityType,
+			e.ActorID, e.ActorName, e.Text.String, e.Page.String, e.Context.String, origin.IP.String, origin.Country.String,
+			origin.City.String, origin.Browser.String, origin.Platform.String, e.Payload.EntityType,
 		}, e.Target...)
 		for _, s := range texts {
 			if strings.ContainsRune(s, 0) || !utf8.ValidString(s) {

@@ -128,7 +128,7 @@ func checkTrail(t *testing.T, events []audit.Event, truth world.Truth) {
 		// In the repeated hour of a clock change the portal lists dates an hour late.
 		if shift := e.At.Sub(fact.Date); (shift != 0 && shift != time.Hour) || e.ActorID != fact.Actor.ID ||
 			e.ActorName != fact.Actor.Name() || e.Kind.ActionID != int32(fact.Kind.ID) || e.Kind.Location != location ||
-			e.Origin.IP.Valid == fact.Background {
+			e.Client.Origin().IP.Valid == fact.Background {
 			t.Fatalf("got  %+v\nwant %+v", e, fact)
 		}
 	}

@@ -114,9 +114,10 @@ func copyBare(b *testing.B, url string, all []audit.Event) time.Duration {
 			[]string{"id", "at", "actor", "actor_name", "action", "description", "ip", "country", "city", "browser", "platform", "page", "target", "context"},
 			pgx.CopyFromSlice(len(window), func(i int) ([]any, error) {
 				e := &window[i]
+				from := e.Client.Origin()
 				return []any{
-					e.ID, e.At, e.ActorID, e.ActorName, e.Kind.ActionID, e.Text, e.Origin.IP, e.Origin.Country, e.Origin.City,
-					e.Origin.Browser, e.Origin.Platform, e.Page, strings.Join(e.Target, ","), e.Context,
+					e.ID, e.At, e.ActorID, e.ActorName, e.Kind.ActionID, e.Text, from.IP, from.Country, from.City,
+					from.Browser, from.Platform, e.Page, strings.Join(e.Target, ","), e.Context,
 				}, nil
 			}))
 		if err != nil {

@@ -25,7 +25,7 @@ const maxCached = 50_000
 type keys struct {
 	accounts map[string]accountKey
 	kinds    map[audit.Kind]int32
-	clients  map[audit.Origin]int32
+	clients  map[audit.Client]int32
 	pages    map[string]int32
 	contexts map[string]int32
 	rooms    map[roomID]int32
@@ -48,7 +48,7 @@ func newKeys() keys {
 	return keys{
 		accounts: map[string]accountKey{},
 		kinds:    map[audit.Kind]int32{},
-		clients:  map[audit.Origin]int32{},
+		clients:  map[audit.Client]int32{},
 		pages:    map[string]int32{},
 		contexts: map[string]int32{},
 		rooms:    map[roomID]int32{},
@@ -157,7 +157,7 @@ type clientJSON struct {
 
 // resolveDimensions makes sure that keys has all values of the events.
 func (w *Writer) resolveDimensions(ctx context.Context, q *db.Queries, events []audit.Event) error {
-	accounts, kinds, clients := map[string]bool{}, map[audit.Kind]bool{}, map[audit.Origin]bool{}
+	accounts, kinds, clients := map[string]bool{}, map[audit.Kind]bool{}, map[audit.Client]bool{}
 	pages, contexts := map[string]bool{}, map[string]bool{}
 	names := map[string]string{}
 	w.keys.limit() // here, not later: of what is known nothing is asked for
@@ -167,7 +167,7 @@ func (w *Writer) resolveDimensions(ctx context.Context, q *db.Queries, events []
 			names[e.ActorID] = e.ActorName
 		}
 		want(kinds, e.Kind, w.keys.kinds)
-		want(clients, e.Origin, w.keys.clients)
+		want(clients, e.Client, w.keys.clients)
 		if e.Page.Valid {
 			want(pages, e.Page.String, w.keys.pages)
 		}
@@ -234,11 +234,12 @@ func (w *Writer) addKinds(ctx context.Context, q *db.Queries, wanted map[audit.K
 	})
 }
 
-func (w *Writer) addClients(ctx context.Context, q *db.Queries, wanted map[audit.Origin]bool) error {
-	value := func(o audit.Origin) any {
+func (w *Writer) addClients(ctx context.Context, q *db.Queries, wanted map[audit.Client]bool) error {
+	value := func(c audit.Client) any {
+		o := c.Origin()
 		return clientJSON{nullText(o.IP), nullText(o.Country), nullText(o.City), nullText(o.Browser), nullText(o.Platform)}
 	}
-	return add(w.keys.clients, wanted, value, func(fingerprints []pgtype.UUID, encoded []json.RawMessage, _ []audit.Origin) (map[pgtype.UUID]int32, error) {
+	return add(w.keys.clients, wanted, value, func(fingerprints []pgtype.UUID, encoded []json.RawMessage, _ []audit.Client) (map[pgtype.UUID]int32, error) {
 		rows, err := q.AddClients(ctx, db.AddClientsParams{PortalID: w.Portal.ID, Fingerprints: fingerprints, Clients: encoded})
 		if err != nil {
 			return nil, fmt.Errorf("add clients: %w", err)

@@ -149,7 +149,8 @@ func classOf(row db.ListClassEvidenceRow) audit.Class {
 	if row.Product != nil {
 		e.Kind.Product = sql.NullInt16{Int16: *row.Product, Valid: true}
 	}
-	e.Origin.IP.Valid, e.Origin.Browser.Valid, e.Page.Valid = row.HasIP, row.HasBrowser, row.HasPage
+	e.Page.Valid = row.HasPage
+	e.Client = audit.NewClient(audit.Origin{IP: sql.NullString{Valid: row.HasIP}, Browser: sql.NullString{Valid: row.HasBrowser}})
 	e.Payload.EntityType = row.EntityType
 	return audit.Classify(e, row.OwnMembership)
 }

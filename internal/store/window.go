@@ -404,7 +404,7 @@ func (w *Writer) eventRow(e *audit.Event, a attribution.Answer, class audit.Clas
 	account := w.keys.accounts[e.ActorID]
 	row := db.CopyEventsParams{
 		PortalID: w.Portal.ID, RunID: w.runID, EventID: e.ID, OccurredAt: e.At,
-		AccountKey: account.key, KindKey: w.keys.kinds[e.Kind], ClientKey: w.keys.clients[e.Origin],
+		AccountKey: account.key, KindKey: w.keys.kinds[e.Kind], ClientKey: w.keys.clients[e.Client],
 		Class: int16(class), RoomSource: int16(a.Source), Description: nullText(e.Text), Extra: e.Extra,
 	}
 	if e.Page.Valid {
