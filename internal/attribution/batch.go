@@ -1,7 +1,6 @@
 package attribution
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -78,7 +77,11 @@ func NewBatch(windows ...audit.ReadWindow) Batch {
 	b := Batch{Windows: slices.Clone(windows), Open: NewOpen(), Moves: map[int64]EntryMove{}}
 	events := 0
 	for _, w := range windows {
-		maps.Copy(b.Moves, movesOf(w.Events, w.Span))
+		for id, m := range movesOf(w.Events, w.Span) { // neighbours list the events of their common second both
+			other := b.Moves[id]
+			m.Crossing, m.AtEdge = m.Crossing || other.Crossing, m.AtEdge || other.AtEdge
+			b.Moves[id] = m
+		}
 		events += len(w.Events)
 	}
 	if len(windows) == 1 {

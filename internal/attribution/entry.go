@@ -71,7 +71,7 @@ type EntryMove struct {
 	To string // folder
 	// Crossing: across the border of a room.
 	Crossing bool
-	// AtEdge: whether it was may be for another span to say, which has the act's other event.
+	// AtEdge: another span may have the act's other event.
 	AtEdge bool
 }
 
@@ -100,7 +100,7 @@ func movesOf(events []audit.Event, span audit.Span) map[int64]EntryMove {
 			hasTwin := slices.ContainsFunc(indexes, func(j int) bool {
 				return events[j].ID != e.ID && events[j].At.Sub(e.At).Abs() <= time.Second
 			})
-			atEdge := !hasTwin && (e.At.Before(span.From.Add(slack(e.At))) || e.At.After(span.To.Add(-slack(e.At))))
+			atEdge := e.At.Before(span.From.Add(slack(e.At))) || e.At.After(span.To.Add(-slack(e.At)))
 			if _, inRoom := audit.Title(e.Context.String); hasTwin || atEdge || inRoom {
 				moves[e.ID] = EntryMove{Entry{Folder: !action.Target.IsFile(), ID: e.Target[0]}, e.Target[1], hasTwin, atEdge}
 			}
