@@ -13,18 +13,18 @@ import (
 
 const addPendingHistory = `-- name: AddPendingHistory :exec
 INSERT INTO history_pending (portal_id, event_id, room_key)
-SELECT $1::integer, unnest($2::bigint[]), $3::integer
+SELECT $1::integer, unnest($2::bigint[]), unnest($3::integer[])
 ON CONFLICT DO NOTHING
 `
 
 type AddPendingHistoryParams struct {
 	PortalID int32
 	EventIDs []int64
-	RoomKey  int32
+	RoomKeys []int32
 }
 
 func (q *Queries) AddPendingHistory(ctx context.Context, arg AddPendingHistoryParams) error {
-	_, err := q.db.Exec(ctx, addPendingHistory, arg.PortalID, arg.EventIDs, arg.RoomKey)
+	_, err := q.db.Exec(ctx, addPendingHistory, arg.PortalID, arg.EventIDs, arg.RoomKeys)
 	return err
 }
 

@@ -133,41 +133,20 @@ const addEntrySightings = `-- name: AddEntrySightings :exec
 WITH fresh AS (
     INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id, was_asked)
     SELECT
-        $1::integer, unnest($2::boolean[]), unnest($3::text[]),
-        unnest($4::timestamptz[]), unnest($5::integer[]), unnest($6::text[]), $7::boolean
+        $2::integer, unnest($3::boolean[]), unnest($4::text[]),
+        unnest($5::timestamptz[]), unnest($6::integer[]), unnest($7::text[]), $8::boolean
     ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id, seen_at, parent_id
-),
-news AS (
-    SELECT
-        f.portal_id, f.is_folder, f.entry_id,
-        bool_or(f.is_folder AND f.parent_id <> '' AND f.parent_id IS DISTINCT FROM was.parent_id) AS spreads
-    FROM fresh AS f
-    LEFT JOIN LATERAL ( -- as it was before
-        SELECT p.parent_id
-        FROM (
-            SELECT s.seen_at AS since, s.parent_id
-            FROM entry_sighting AS s
-            WHERE s.portal_id = $1 AND s.is_folder AND s.entry_id = f.entry_id AND s.parent_id <> ''
-            UNION ALL
-            SELECT a.occurred_at, m.parent_id
-            FROM entry_move AS m
-            INNER JOIN audit_event AS a ON a.portal_id = m.portal_id AND a.event_id = m.event_id
-            WHERE m.portal_id = $1 AND m.is_folder AND m.entry_id = f.entry_id
-        ) AS p
-        WHERE p.since <= f.seen_at
-        ORDER BY p.since DESC
-        LIMIT 1
-    ) AS was ON f.is_folder
-    GROUP BY f.portal_id, f.is_folder, f.entry_id
+    RETURNING portal_id, is_folder, entry_id
 )
 INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves, spreads)
-SELECT n.portal_id, n.is_folder, n.entry_id, true, n.is_folder, n.spreads
-FROM news AS n
+SELECT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder, f.is_folder AND f.entry_id = ANY(coalesce($1::text[], '{}'))
+FROM fresh AS f
+GROUP BY f.portal_id, f.is_folder, f.entry_id
 ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder, spreads = e.spreads OR excluded.spreads
 `
 
 type AddEntrySightingsParams struct {
+	StrayIDs  []string
 	PortalID  int32
 	Folders   []bool
 	EntryIDs  []string
@@ -178,10 +157,10 @@ type AddEntrySightingsParams struct {
 }
 
 // Notes where files and folders were, and that their events are to be judged
-// again; of folders that were not known to lie there then also what lay in them. An empty
-// parent_id is none.
+// again; of stray folders also what lay in them. An empty parent_id is none.
 func (q *Queries) AddEntrySightings(ctx context.Context, arg AddEntrySightingsParams) error {
 	_, err := q.db.Exec(ctx, addEntrySightings,
+		arg.StrayIDs,
 		arg.PortalID,
 		arg.Folders,
 		arg.EntryIDs,
@@ -766,6 +745,63 @@ func (q *Queries) ListStaleEntries(ctx context.Context, arg ListStaleEntriesPara
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listStrayFolders = `-- name: ListStrayFolders :many
+SELECT DISTINCT f.entry_id::text AS entry_id
+FROM (
+    SELECT unnest($1::text[]) AS entry_id, unnest($2::timestamptz[]) AS seen_at, unnest($3::text[]) AS parent_id
+) AS f
+LEFT JOIN LATERAL (
+    SELECT p.parent_id
+    FROM (
+        SELECT s.seen_at AS since, s.parent_id
+        FROM entry_sighting AS s
+        WHERE s.portal_id = $4 AND s.is_folder AND s.entry_id = f.entry_id AND s.parent_id <> ''
+        UNION ALL
+        SELECT a.occurred_at, m.parent_id
+        FROM entry_move AS m
+        INNER JOIN audit_event AS a ON a.portal_id = $4 AND a.event_id = m.event_id
+        WHERE m.portal_id = $4 AND m.is_folder AND m.entry_id = f.entry_id
+    ) AS p
+    WHERE p.since <= f.seen_at
+    ORDER BY p.since DESC
+    LIMIT 1
+) AS was ON true
+WHERE f.parent_id IS DISTINCT FROM was.parent_id
+`
+
+type ListStrayFoldersParams struct {
+	EntryIDs  []string
+	SeenAt    []time.Time
+	ParentIDs []string
+	PortalID  int32
+}
+
+// The folders that are not known to have lain before in what they were seen in at the given moments.
+func (q *Queries) ListStrayFolders(ctx context.Context, arg ListStrayFoldersParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, listStrayFolders,
+		arg.EntryIDs,
+		arg.SeenAt,
+		arg.ParentIDs,
+		arg.PortalID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var entry_id string
+		if err := rows.Scan(&entry_id); err != nil {
+			return nil, err
+		}
+		items = append(items, entry_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -96,19 +96,19 @@ func (q *Queries) AddGroups(ctx context.Context, arg AddGroupsParams) ([]AddGrou
 const addMembershipChanges = `-- name: AddMembershipChanges :many
 INSERT INTO membership_change AS m (portal_id, event_id, room_key, occurred_at, action_id, actor_id, account_id, group_id)
 SELECT
-    $1::integer, unnest($2::bigint[]), $3::integer, unnest($4::timestamptz[]),
+    $1::integer, unnest($2::bigint[]), unnest($3::integer[]), unnest($4::timestamptz[]),
     unnest($5::integer[]), unnest($6::text[]),
     nullif(unnest($7::text[]), ''), nullif(unnest($8::text[]), '')
 ON CONFLICT (portal_id, event_id) DO UPDATE SET
     action_id = excluded.action_id, actor_id = excluded.actor_id, account_id = excluded.account_id, group_id = excluded.group_id
     WHERE m.account_id IS NULL AND m.group_id IS NULL AND coalesce(excluded.account_id, excluded.group_id) IS NOT NULL
-RETURNING m.action_id, m.account_id, m.group_id
+RETURNING m.room_key, m.action_id, m.account_id, m.group_id
 `
 
 type AddMembershipChangesParams struct {
 	PortalID   int32
 	EventIDs   []int64
-	RoomKey    int32
+	RoomKeys   []int32
 	Occurred   []time.Time
 	ActionIDs  []int32
 	ActorIDs   []string
@@ -117,6 +117,7 @@ type AddMembershipChangesParams struct {
 }
 
 type AddMembershipChangesRow struct {
+	RoomKey   int32
 	ActionID  int32
 	AccountID *string
 	GroupID   *string
@@ -128,7 +129,7 @@ func (q *Queries) AddMembershipChanges(ctx context.Context, arg AddMembershipCha
 	rows, err := q.db.Query(ctx, addMembershipChanges,
 		arg.PortalID,
 		arg.EventIDs,
-		arg.RoomKey,
+		arg.RoomKeys,
 		arg.Occurred,
 		arg.ActionIDs,
 		arg.ActorIDs,
@@ -142,7 +143,12 @@ func (q *Queries) AddMembershipChanges(ctx context.Context, arg AddMembershipCha
 	items := []AddMembershipChangesRow{}
 	for rows.Next() {
 		var i AddMembershipChangesRow
-		if err := rows.Scan(&i.ActionID, &i.AccountID, &i.GroupID); err != nil {
+		if err := rows.Scan(
+			&i.RoomKey,
+			&i.ActionID,
+			&i.AccountID,
+			&i.GroupID,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -156,7 +162,7 @@ func (q *Queries) AddMembershipChanges(ctx context.Context, arg AddMembershipCha
 const addRoomGroups = `-- name: AddRoomGroups :exec
 INSERT INTO room_group (portal_id, room_key, group_key, valid_from, valid_to, joined_at, joined_after, access)
 SELECT
-    $1::integer, $2::integer, s.group_key,
+    $1::integer, s.room_key, s.group_key,
     coalesce(nullif(s.valid_from, '0001-01-01 00:00:00+00'), '-infinity'),
     coalesce(nullif(s.valid_to, '0001-01-01 00:00:00+00'), 'infinity'),
     coalesce(nullif(s.joined_at, '0001-01-01 00:00:00+00'), '-infinity'),
@@ -164,6 +170,7 @@ SELECT
     s.access
 FROM (
     SELECT
+        unnest($2::integer[]) AS room_key,
         unnest($3::integer[]) AS group_key,
         unnest($4::timestamptz[]) AS valid_from,
         unnest($5::timestamptz[]) AS valid_to,
@@ -175,7 +182,7 @@ FROM (
 
 type AddRoomGroupsParams struct {
 	PortalID    int32
-	RoomKey     int32
+	RoomKeys    []int32
 	GroupKeys   []int32
 	ValidFrom   []time.Time
 	ValidTo     []time.Time
@@ -188,7 +195,7 @@ type AddRoomGroupsParams struct {
 func (q *Queries) AddRoomGroups(ctx context.Context, arg AddRoomGroupsParams) error {
 	_, err := q.db.Exec(ctx, addRoomGroups,
 		arg.PortalID,
-		arg.RoomKey,
+		arg.RoomKeys,
 		arg.GroupKeys,
 		arg.ValidFrom,
 		arg.ValidTo,
@@ -202,7 +209,7 @@ func (q *Queries) AddRoomGroups(ctx context.Context, arg AddRoomGroupsParams) er
 const addRoomMembers = `-- name: AddRoomMembers :exec
 INSERT INTO room_member (portal_id, room_key, account_key, valid_from, valid_to, joined_at, joined_after, access, is_owner)
 SELECT
-    $1::integer, $2::integer, s.account_key,
+    $1::integer, s.room_key, s.account_key,
     coalesce(nullif(s.valid_from, '0001-01-01 00:00:00+00'), '-infinity'),
     coalesce(nullif(s.valid_to, '0001-01-01 00:00:00+00'), 'infinity'),
     coalesce(nullif(s.joined_at, '0001-01-01 00:00:00+00'), '-infinity'),
@@ -210,6 +217,7 @@ SELECT
     s.access, s.is_owner
 FROM (
     SELECT
+        unnest($2::integer[]) AS room_key,
         unnest($3::integer[]) AS account_key,
         unnest($4::timestamptz[]) AS valid_from,
         unnest($5::timestamptz[]) AS valid_to,
@@ -222,7 +230,7 @@ FROM (
 
 type AddRoomMembersParams struct {
 	PortalID    int32
-	RoomKey     int32
+	RoomKeys    []int32
 	AccountKeys []int32
 	ValidFrom   []time.Time
 	ValidTo     []time.Time
@@ -237,7 +245,7 @@ type AddRoomMembersParams struct {
 func (q *Queries) AddRoomMembers(ctx context.Context, arg AddRoomMembersParams) error {
 	_, err := q.db.Exec(ctx, addRoomMembers,
 		arg.PortalID,
-		arg.RoomKey,
+		arg.RoomKeys,
 		arg.AccountKeys,
 		arg.ValidFrom,
 		arg.ValidTo,
@@ -252,8 +260,8 @@ func (q *Queries) AddRoomMembers(ctx context.Context, arg AddRoomMembersParams) 
 const addSightings = `-- name: AddSightings :exec
 INSERT INTO member_sighting (portal_id, room_key, account_key, group_key, read_at, as_of, before_at, access, is_owner)
 SELECT
-    $1::integer, $2::integer, unnest($3::integer[]), unnest($4::integer[]),
-    $5::timestamptz, $6::timestamptz, nullif($7::timestamptz, '0001-01-01 00:00:00+00'),
+    $1::integer, unnest($2::integer[]), unnest($3::integer[]), unnest($4::integer[]),
+    unnest($5::timestamptz[]), unnest($6::timestamptz[]), nullif(unnest($7::timestamptz[]), '0001-01-01 00:00:00+00'),
     unnest($8::smallint[]), unnest($9::boolean[])
 ON CONFLICT (portal_id, room_key, account_key, group_key, read_at) DO UPDATE SET
     access = excluded.access, is_owner = excluded.is_owner
@@ -261,12 +269,12 @@ ON CONFLICT (portal_id, room_key, account_key, group_key, read_at) DO UPDATE SET
 
 type AddSightingsParams struct {
 	PortalID    int32
-	RoomKey     int32
+	RoomKeys    []int32
 	AccountKeys []int32
 	GroupKeys   []int32
-	ReadAt      time.Time
-	AsOf        time.Time
-	BeforeAt    time.Time
+	ReadAt      []time.Time
+	AsOf        []time.Time
+	BeforeAt    []time.Time
 	Accesses    []int16
 	Owners      []bool
 }
@@ -275,7 +283,7 @@ type AddSightingsParams struct {
 func (q *Queries) AddSightings(ctx context.Context, arg AddSightingsParams) error {
 	_, err := q.db.Exec(ctx, addSightings,
 		arg.PortalID,
-		arg.RoomKey,
+		arg.RoomKeys,
 		arg.AccountKeys,
 		arg.GroupKeys,
 		arg.ReadAt,
@@ -311,57 +319,37 @@ func (q *Queries) CloseGroupMembers(ctx context.Context, arg CloseGroupMembersPa
 }
 
 const deleteRoomGroups = `-- name: DeleteRoomGroups :exec
-DELETE FROM room_group
-WHERE portal_id = $1 AND room_key = $2 AND group_key = ANY($3::integer[])
+DELETE FROM room_group AS m
+USING (SELECT unnest($1::integer[]) AS room_key, unnest($2::integer[]) AS group_key) AS h
+WHERE m.portal_id = $3 AND m.room_key = h.room_key AND m.group_key = h.group_key
 `
 
 type DeleteRoomGroupsParams struct {
-	PortalID  int32
-	RoomKey   int32
+	RoomKeys  []int32
 	GroupKeys []int32
+	PortalID  int32
 }
 
 func (q *Queries) DeleteRoomGroups(ctx context.Context, arg DeleteRoomGroupsParams) error {
-	_, err := q.db.Exec(ctx, deleteRoomGroups, arg.PortalID, arg.RoomKey, arg.GroupKeys)
+	_, err := q.db.Exec(ctx, deleteRoomGroups, arg.RoomKeys, arg.GroupKeys, arg.PortalID)
 	return err
 }
 
 const deleteRoomMembers = `-- name: DeleteRoomMembers :exec
-DELETE FROM room_member
-WHERE portal_id = $1 AND room_key = $2 AND account_key = ANY($3::integer[])
+DELETE FROM room_member AS m
+USING (SELECT unnest($1::integer[]) AS room_key, unnest($2::integer[]) AS account_key) AS h
+WHERE m.portal_id = $3 AND m.room_key = h.room_key AND m.account_key = h.account_key
 `
 
 type DeleteRoomMembersParams struct {
-	PortalID    int32
-	RoomKey     int32
+	RoomKeys    []int32
 	AccountKeys []int32
+	PortalID    int32
 }
 
 func (q *Queries) DeleteRoomMembers(ctx context.Context, arg DeleteRoomMembersParams) error {
-	_, err := q.db.Exec(ctx, deleteRoomMembers, arg.PortalID, arg.RoomKey, arg.AccountKeys)
+	_, err := q.db.Exec(ctx, deleteRoomMembers, arg.RoomKeys, arg.AccountKeys, arg.PortalID)
 	return err
-}
-
-const getLastList = `-- name: GetLastList :one
-SELECT members_read_at, members_at FROM room WHERE portal_id = $1 AND room_key = $2
-`
-
-type GetLastListParams struct {
-	PortalID int32
-	RoomKey  int32
-}
-
-type GetLastListRow struct {
-	MembersReadAt *time.Time
-	MembersAt     *time.Time
-}
-
-// When the room's list of members was read last, and as of when.
-func (q *Queries) GetLastList(ctx context.Context, arg GetLastListParams) (GetLastListRow, error) {
-	row := q.db.QueryRow(ctx, getLastList, arg.PortalID, arg.RoomKey)
-	var i GetLastListRow
-	err := row.Scan(&i.MembersReadAt, &i.MembersAt)
-	return i, err
 }
 
 const listGroupsToAsk = `-- name: ListGroupsToAsk :many
@@ -391,6 +379,44 @@ func (q *Queries) ListGroupsToAsk(ctx context.Context, arg ListGroupsToAskParams
 			return nil, err
 		}
 		items = append(items, group_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listLastLists = `-- name: ListLastLists :many
+SELECT room_key, members_read_at::timestamptz AS members_read_at, members_at::timestamptz AS members_at
+FROM room
+WHERE portal_id = $1 AND room_key = ANY($2::integer[]) AND members_read_at IS NOT NULL
+`
+
+type ListLastListsParams struct {
+	PortalID int32
+	RoomKeys []int32
+}
+
+type ListLastListsRow struct {
+	RoomKey       int32
+	MembersReadAt time.Time
+	MembersAt     time.Time
+}
+
+// When the rooms' lists of members were read last, and as of when; rooms of which none was read left out.
+func (q *Queries) ListLastLists(ctx context.Context, arg ListLastListsParams) ([]ListLastListsRow, error) {
+	rows, err := q.db.Query(ctx, listLastLists, arg.PortalID, arg.RoomKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListLastListsRow{}
+	for rows.Next() {
+		var i ListLastListsRow
+		if err := rows.Scan(&i.RoomKey, &i.MembersReadAt, &i.MembersAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -445,26 +471,32 @@ func (q *Queries) ListLastSightings(ctx context.Context, arg ListLastSightingsPa
 
 const listMemberChanges = `-- name: ListMemberChanges :many
 SELECT
-    c.event_id, c.action_id, coalesce(e.occurred_at, c.occurred_at)::timestamptz AS occurred_at,
+    c.room_key, c.event_id, c.action_id, coalesce(e.occurred_at, c.occurred_at)::timestamptz AS occurred_at,
     coalesce(a.account_key, 0)::integer AS account_key, coalesce(g.group_key, 0)::integer AS group_key
 FROM membership_change AS c
-LEFT JOIN audit_event AS e ON e.portal_id = c.portal_id AND e.event_id = c.event_id
+LEFT JOIN LATERAL ( -- by the key, also where the planner takes the changes for many
+    SELECT o.occurred_at
+    FROM audit_event AS o
+    WHERE o.portal_id = $1 AND o.event_id = c.event_id
+    OFFSET 0
+) AS e ON true
 LEFT JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
 LEFT JOIN people_group AS g ON g.portal_id = c.portal_id AND g.group_id = c.group_id
-WHERE c.portal_id = $1 AND c.room_key = $2
+WHERE c.portal_id = $1 AND c.room_key = ANY($2::integer[])
     AND (a.account_key = ANY($3::integer[]) OR g.group_key = ANY($4::integer[]) OR c.action_id = ANY($5::integer[]))
 ORDER BY c.event_id
 `
 
 type ListMemberChangesParams struct {
 	PortalID    int32
-	RoomKey     int32
+	RoomKeys    []int32
 	AccountKeys []int32
 	GroupKeys   []int32
 	Promotions  []int32
 }
 
 type ListMemberChangesRow struct {
+	RoomKey    int32
 	EventID    int64
 	ActionID   int32
 	OccurredAt time.Time
@@ -472,13 +504,13 @@ type ListMemberChangesRow struct {
 	GroupKey   int32
 }
 
-// All that the log of a room said of the given persons and groups, and all
-// changes of its owner, with the moments of the audit events: the dates of logs
+// All that the logs of rooms said of the given persons and groups, and all
+// changes of their owners, with the moments of the audit events: the dates of logs
 // are an hour late in one hour a year.
 func (q *Queries) ListMemberChanges(ctx context.Context, arg ListMemberChangesParams) ([]ListMemberChangesRow, error) {
 	rows, err := q.db.Query(ctx, listMemberChanges,
 		arg.PortalID,
-		arg.RoomKey,
+		arg.RoomKeys,
 		arg.AccountKeys,
 		arg.GroupKeys,
 		arg.Promotions,
@@ -491,6 +523,7 @@ func (q *Queries) ListMemberChanges(ctx context.Context, arg ListMemberChangesPa
 	for rows.Next() {
 		var i ListMemberChangesRow
 		if err := rows.Scan(
+			&i.RoomKey,
 			&i.EventID,
 			&i.ActionID,
 			&i.OccurredAt,
@@ -587,36 +620,41 @@ func (q *Queries) ListOpenMemberships(ctx context.Context, arg ListOpenMembershi
 }
 
 const listOwnerKeys = `-- name: ListOwnerKeys :many
-SELECT s.account_key
+SELECT s.room_key, s.account_key
 FROM member_sighting AS s
-WHERE s.portal_id = $1 AND s.room_key = $2 AND s.is_owner
+WHERE s.portal_id = $1 AND s.room_key = ANY($2::integer[]) AND s.is_owner
 UNION
-SELECT a.account_key
+SELECT c.room_key, a.account_key
 FROM membership_change AS c
 INNER JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
-WHERE c.portal_id = $1 AND c.room_key = $2 AND c.action_id = ANY($3::integer[])
+WHERE c.portal_id = $1 AND c.room_key = ANY($2::integer[]) AND c.action_id = ANY($3::integer[])
 `
 
 type ListOwnerKeysParams struct {
 	PortalID   int32
-	RoomKey    int32
+	RoomKeys   []int32
 	Promotions []int32
 }
 
-// Everybody who has ever been the owner of a room, by lists or by its log.
-func (q *Queries) ListOwnerKeys(ctx context.Context, arg ListOwnerKeysParams) ([]int32, error) {
-	rows, err := q.db.Query(ctx, listOwnerKeys, arg.PortalID, arg.RoomKey, arg.Promotions)
+type ListOwnerKeysRow struct {
+	RoomKey    int32
+	AccountKey int32
+}
+
+// Everybody who has ever been the owner of one of the rooms, by lists or by its log.
+func (q *Queries) ListOwnerKeys(ctx context.Context, arg ListOwnerKeysParams) ([]ListOwnerKeysRow, error) {
+	rows, err := q.db.Query(ctx, listOwnerKeys, arg.PortalID, arg.RoomKeys, arg.Promotions)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []int32{}
+	items := []ListOwnerKeysRow{}
 	for rows.Next() {
-		var account_key int32
-		if err := rows.Scan(&account_key); err != nil {
+		var i ListOwnerKeysRow
+		if err := rows.Scan(&i.RoomKey, &i.AccountKey); err != nil {
 			return nil, err
 		}
-		items = append(items, account_key)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -625,21 +663,25 @@ func (q *Queries) ListOwnerKeys(ctx context.Context, arg ListOwnerKeysParams) ([
 }
 
 const listSightings = `-- name: ListSightings :many
-SELECT account_key, group_key, read_at, as_of, before_at, access, is_owner
-FROM member_sighting
-WHERE portal_id = $1 AND room_key = $2
-    AND (account_key = ANY($3::integer[]) OR group_key = ANY($4::integer[]))
-ORDER BY account_key, group_key, read_at
+SELECT s.room_key, s.account_key, s.group_key, s.read_at, s.as_of, s.before_at, s.access, s.is_owner
+FROM (
+    SELECT
+        unnest($1::integer[]) AS room_key, unnest($2::integer[]) AS account_key, unnest($3::integer[]) AS group_key
+) AS h
+INNER JOIN member_sighting AS s
+    ON s.portal_id = $4 AND s.room_key = h.room_key AND s.account_key = h.account_key AND s.group_key = h.group_key
+ORDER BY s.room_key, s.account_key, s.group_key, s.read_at
 `
 
 type ListSightingsParams struct {
-	PortalID    int32
-	RoomKey     int32
+	RoomKeys    []int32
 	AccountKeys []int32
 	GroupKeys   []int32
+	PortalID    int32
 }
 
 type ListSightingsRow struct {
+	RoomKey    int32
 	AccountKey int32
 	GroupKey   int32
 	ReadAt     time.Time
@@ -649,13 +691,13 @@ type ListSightingsRow struct {
 	IsOwner    bool
 }
 
-// All that lists of a room's members said of the given persons and groups.
+// All that lists of members said of the given persons (group_key 0) and groups (account_key 0) in rooms.
 func (q *Queries) ListSightings(ctx context.Context, arg ListSightingsParams) ([]ListSightingsRow, error) {
 	rows, err := q.db.Query(ctx, listSightings,
-		arg.PortalID,
-		arg.RoomKey,
+		arg.RoomKeys,
 		arg.AccountKeys,
 		arg.GroupKeys,
+		arg.PortalID,
 	)
 	if err != nil {
 		return nil, err
@@ -665,6 +707,7 @@ func (q *Queries) ListSightings(ctx context.Context, arg ListSightingsParams) ([
 	for rows.Next() {
 		var i ListSightingsRow
 		if err := rows.Scan(
+			&i.RoomKey,
 			&i.AccountKey,
 			&i.GroupKey,
 			&i.ReadAt,

@@ -395,20 +395,6 @@ func (q *Queries) SetOthersExplained(ctx context.Context, arg SetOthersExplained
 	return err
 }
 
-const setRoomExplained = `-- name: SetRoomExplained :exec
-UPDATE room SET unexplained_since = NULL WHERE portal_id = $1 AND room_key = $2
-`
-
-type SetRoomExplainedParams struct {
-	PortalID int32
-	RoomKey  int32
-}
-
-func (q *Queries) SetRoomExplained(ctx context.Context, arg SetRoomExplainedParams) error {
-	_, err := q.db.Exec(ctx, setRoomExplained, arg.PortalID, arg.RoomKey)
-	return err
-}
-
 const setRoomListed = `-- name: SetRoomListed :exec
 UPDATE room
 SET title = $1,
@@ -448,81 +434,95 @@ func (q *Queries) SetRoomListed(ctx context.Context, arg SetRoomListedParams) er
 	return err
 }
 
-const setRoomLog = `-- name: SetRoomLog :exec
-UPDATE room
+const setRoomLogs = `-- name: SetRoomLogs :exec
+UPDATE room AS r
 SET log_from = CASE
-        WHEN log_until >= $1::timestamptz AND log_from <= $2::timestamptz THEN least(log_from, $1::timestamptz)
-        ELSE $1::timestamptz
+        WHEN r.log_until >= l.log_from AND r.log_from <= l.log_until THEN least(r.log_from, l.log_from)
+        ELSE l.log_from
     END,
     log_until = CASE
-        WHEN log_until >= $1::timestamptz AND log_from <= $2::timestamptz THEN greatest(log_until, $2::timestamptz)
-        ELSE $2::timestamptz
+        WHEN r.log_until >= l.log_from AND r.log_from <= l.log_until THEN greatest(r.log_until, l.log_until)
+        ELSE l.log_until
     END,
-    log_wanted_from = CASE WHEN log_wanted_from < $3::timestamptz THEN log_wanted_from END,
-    log_asked_at = $4::timestamptz,
+    log_wanted_from = CASE WHEN r.log_wanted_from < l.wanted_from THEN r.log_wanted_from END,
+    log_asked_at = l.asked_at,
     log_refused_at = NULL
-WHERE portal_id = $5 AND room_key = $6
+FROM (
+    SELECT
+        unnest($2::integer[]) AS room_key,
+        unnest($3::timestamptz[]) AS log_from,
+        unnest($4::timestamptz[]) AS log_until,
+        unnest($5::timestamptz[]) AS wanted_from,
+        unnest($6::timestamptz[]) AS asked_at
+) AS l
+WHERE r.portal_id = $1 AND r.room_key = l.room_key
 `
 
-type SetRoomLogParams struct {
-	LogFrom    time.Time
-	LogUntil   time.Time
-	WantedFrom time.Time
-	AskedAt    time.Time
+type SetRoomLogsParams struct {
 	PortalID   int32
-	RoomKey    int32
+	RoomKeys   []int32
+	LogFrom    []time.Time
+	LogUntil   []time.Time
+	WantedFrom []time.Time
+	AskedAt    []time.Time
 }
 
-// Adds a span for which a room's log has been read. It is kept as one span: if
-// the new one does not touch what was read before, that is forgotten. Who
-// wanted the log since wanted_from or later has been served.
-func (q *Queries) SetRoomLog(ctx context.Context, arg SetRoomLogParams) error {
-	_, err := q.db.Exec(ctx, setRoomLog,
+// Adds spans for which rooms' logs have been read. What is read of a log is kept as one span: if
+// a new one does not touch what was read before, that is forgotten. Who
+// wanted a log since wanted_from or later has been served.
+func (q *Queries) SetRoomLogs(ctx context.Context, arg SetRoomLogsParams) error {
+	_, err := q.db.Exec(ctx, setRoomLogs,
+		arg.PortalID,
+		arg.RoomKeys,
 		arg.LogFrom,
 		arg.LogUntil,
 		arg.WantedFrom,
 		arg.AskedAt,
-		arg.PortalID,
-		arg.RoomKey,
 	)
 	return err
 }
 
-const setRoomLogRefused = `-- name: SetRoomLogRefused :exec
-UPDATE room
-SET log_refused_at = $1::timestamptz, log_asked_at = $2::timestamptz
-WHERE portal_id = $3 AND room_key = $4
+const setRoomLogsAsked = `-- name: SetRoomLogsAsked :exec
+UPDATE room AS r
+SET log_asked_at = l.asked_at, log_refused_at = coalesce(nullif(l.refused_at, '0001-01-01 00:00:00+00'), r.log_refused_at)
+FROM (
+    SELECT
+        unnest($2::integer[]) AS room_key,
+        unnest($3::timestamptz[]) AS asked_at,
+        unnest($4::timestamptz[]) AS refused_at
+) AS l
+WHERE r.portal_id = $1 AND r.room_key = l.room_key
 `
 
-type SetRoomLogRefusedParams struct {
-	RefusedAt time.Time
-	AskedAt   time.Time
+type SetRoomLogsAskedParams struct {
 	PortalID  int32
-	RoomKey   int32
+	RoomKeys  []int32
+	AskedAt   []time.Time
+	RefusedAt []time.Time
 }
 
-func (q *Queries) SetRoomLogRefused(ctx context.Context, arg SetRoomLogRefusedParams) error {
-	_, err := q.db.Exec(ctx, setRoomLogRefused,
-		arg.RefusedAt,
-		arg.AskedAt,
+// Notes that rooms' logs were asked for and not read. Year 1 as refused_at says that the portal did not refuse.
+func (q *Queries) SetRoomLogsAsked(ctx context.Context, arg SetRoomLogsAskedParams) error {
+	_, err := q.db.Exec(ctx, setRoomLogsAsked,
 		arg.PortalID,
-		arg.RoomKey,
+		arg.RoomKeys,
+		arg.AskedAt,
+		arg.RefusedAt,
 	)
 	return err
 }
 
-const setRoomLogTried = `-- name: SetRoomLogTried :exec
-UPDATE room SET log_asked_at = $1::timestamptz WHERE portal_id = $2 AND room_key = $3
+const setRoomsExplained = `-- name: SetRoomsExplained :exec
+UPDATE room SET unexplained_since = NULL WHERE portal_id = $1 AND room_key = ANY($2::integer[])
 `
 
-type SetRoomLogTriedParams struct {
-	AskedAt  time.Time
+type SetRoomsExplainedParams struct {
 	PortalID int32
-	RoomKey  int32
+	RoomKeys []int32
 }
 
-func (q *Queries) SetRoomLogTried(ctx context.Context, arg SetRoomLogTriedParams) error {
-	_, err := q.db.Exec(ctx, setRoomLogTried, arg.AskedAt, arg.PortalID, arg.RoomKey)
+func (q *Queries) SetRoomsExplained(ctx context.Context, arg SetRoomsExplainedParams) error {
+	_, err := q.db.Exec(ctx, setRoomsExplained, arg.PortalID, arg.RoomKeys)
 	return err
 }
 

@@ -123,7 +123,7 @@ WHERE h.portal_id = @portal_id AND h.event_id = ANY(@event_ids::bigint[]);
 
 -- name: AddPendingHistory :exec
 INSERT INTO history_pending (portal_id, event_id, room_key)
-SELECT @portal_id::integer, unnest(@event_ids::bigint[]), @room_key::integer
+SELECT @portal_id::integer, unnest(@event_ids::bigint[]), unnest(@room_keys::integer[])
 ON CONFLICT DO NOTHING;
 
 -- name: DeletePendingHistory :exec

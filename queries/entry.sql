@@ -63,44 +63,45 @@ WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id
 -- Notes that the portal gave no answer.
 UPDATE entry SET asked_at = @asked_at::timestamptz WHERE portal_id = @portal_id AND is_folder = @is_folder AND entry_id = @entry_id;
 
+-- name: ListStrayFolders :many
+-- The folders that are not known to have lain before in what they were seen in at the given moments.
+SELECT DISTINCT f.entry_id::text AS entry_id
+FROM (
+    SELECT unnest(@entry_ids::text[]) AS entry_id, unnest(@seen_at::timestamptz[]) AS seen_at, unnest(@parent_ids::text[]) AS parent_id
+) AS f
+LEFT JOIN LATERAL (
+    SELECT p.parent_id
+    FROM (
+        SELECT s.seen_at AS since, s.parent_id
+        FROM entry_sighting AS s
+        WHERE s.portal_id = @portal_id AND s.is_folder AND s.entry_id = f.entry_id AND s.parent_id <> ''
+        UNION ALL
+        SELECT a.occurred_at, m.parent_id
+        FROM entry_move AS m
+        INNER JOIN audit_event AS a ON a.portal_id = @portal_id AND a.event_id = m.event_id
+        WHERE m.portal_id = @portal_id AND m.is_folder AND m.entry_id = f.entry_id
+    ) AS p
+    WHERE p.since <= f.seen_at
+    ORDER BY p.since DESC
+    LIMIT 1
+) AS was ON true
+WHERE f.parent_id IS DISTINCT FROM was.parent_id;
+
 -- name: AddEntrySightings :exec
 -- Notes where files and folders were, and that their events are to be judged
--- again; of folders that were not known to lie there then also what lay in them. An empty
--- parent_id is none.
+-- again; of stray folders also what lay in them. An empty parent_id is none.
 WITH fresh AS (
     INSERT INTO entry_sighting (portal_id, is_folder, entry_id, seen_at, room_key, parent_id, was_asked)
     SELECT
         @portal_id::integer, unnest(@folders::boolean[]), unnest(@entry_ids::text[]),
         unnest(@seen_at::timestamptz[]), unnest(@room_keys::integer[]), unnest(@parent_ids::text[]), @was_asked::boolean
     ON CONFLICT DO NOTHING
-    RETURNING portal_id, is_folder, entry_id, seen_at, parent_id
-),
-news AS (
-    SELECT
-        f.portal_id, f.is_folder, f.entry_id,
-        bool_or(f.is_folder AND f.parent_id <> '' AND f.parent_id IS DISTINCT FROM was.parent_id) AS spreads
-    FROM fresh AS f
-    LEFT JOIN LATERAL ( -- as it was before
-        SELECT p.parent_id
-        FROM (
-            SELECT s.seen_at AS since, s.parent_id
-            FROM entry_sighting AS s
-            WHERE s.portal_id = @portal_id AND s.is_folder AND s.entry_id = f.entry_id AND s.parent_id <> ''
-            UNION ALL
-            SELECT a.occurred_at, m.parent_id
-            FROM entry_move AS m
-            INNER JOIN audit_event AS a ON a.portal_id = m.portal_id AND a.event_id = m.event_id
-            WHERE m.portal_id = @portal_id AND m.is_folder AND m.entry_id = f.entry_id
-        ) AS p
-        WHERE p.since <= f.seen_at
-        ORDER BY p.since DESC
-        LIMIT 1
-    ) AS was ON f.is_folder
-    GROUP BY f.portal_id, f.is_folder, f.entry_id
+    RETURNING portal_id, is_folder, entry_id
 )
 INSERT INTO entry AS e (portal_id, is_folder, entry_id, is_stale, has_moves, spreads)
-SELECT n.portal_id, n.is_folder, n.entry_id, true, n.is_folder, n.spreads
-FROM news AS n
+SELECT f.portal_id, f.is_folder, f.entry_id, true, f.is_folder, f.is_folder AND f.entry_id = ANY(coalesce(@stray_ids::text[], '{}'))
+FROM fresh AS f
+GROUP BY f.portal_id, f.is_folder, f.entry_id
 ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET is_stale = true, has_moves = e.is_folder, spreads = e.spreads OR excluded.spreads;
 
 -- name: AddEntryMoves :many

@@ -54,9 +54,11 @@ UPDATE people_group
 SET name = @name, read_at = @read_at::timestamptz, asked_at = @read_at::timestamptz
 WHERE portal_id = @portal_id AND group_key = @group_key;
 
--- name: GetLastList :one
--- When the room's list of members was read last, and as of when.
-SELECT members_read_at, members_at FROM room WHERE portal_id = @portal_id AND room_key = @room_key;
+-- name: ListLastLists :many
+-- When the rooms' lists of members were read last, and as of when; rooms of which none was read left out.
+SELECT room_key, members_read_at::timestamptz AS members_read_at, members_at::timestamptz AS members_at
+FROM room
+WHERE portal_id = @portal_id AND room_key = ANY(@room_keys::integer[]) AND members_read_at IS NOT NULL;
 
 -- name: ListLastSightings :many
 -- What the list of members that was read last said, and who has been on an earlier one.
@@ -79,56 +81,65 @@ WHERE g.portal_id = @portal_id AND g.room_key = @room_key AND g.valid_to = 'infi
 -- Year 1 as before_at is none, or not known to matter. A list can be read twice at one moment.
 INSERT INTO member_sighting (portal_id, room_key, account_key, group_key, read_at, as_of, before_at, access, is_owner)
 SELECT
-    @portal_id::integer, @room_key::integer, unnest(@account_keys::integer[]), unnest(@group_keys::integer[]),
-    @read_at::timestamptz, @as_of::timestamptz, nullif(@before_at::timestamptz, '0001-01-01 00:00:00+00'),
+    @portal_id::integer, unnest(@room_keys::integer[]), unnest(@account_keys::integer[]), unnest(@group_keys::integer[]),
+    unnest(@read_at::timestamptz[]), unnest(@as_of::timestamptz[]), nullif(unnest(@before_at::timestamptz[]), '0001-01-01 00:00:00+00'),
     unnest(@accesses::smallint[]), unnest(@owners::boolean[])
 ON CONFLICT (portal_id, room_key, account_key, group_key, read_at) DO UPDATE SET
     access = excluded.access, is_owner = excluded.is_owner;
 
 -- name: ListSightings :many
--- All that lists of a room's members said of the given persons and groups.
-SELECT account_key, group_key, read_at, as_of, before_at, access, is_owner
-FROM member_sighting
-WHERE portal_id = @portal_id AND room_key = @room_key
-    AND (account_key = ANY(@account_keys::integer[]) OR group_key = ANY(@group_keys::integer[]))
-ORDER BY account_key, group_key, read_at;
+-- All that lists of members said of the given persons (group_key 0) and groups (account_key 0) in rooms.
+SELECT s.room_key, s.account_key, s.group_key, s.read_at, s.as_of, s.before_at, s.access, s.is_owner
+FROM (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key, unnest(@account_keys::integer[]) AS account_key, unnest(@group_keys::integer[]) AS group_key
+) AS h
+INNER JOIN member_sighting AS s
+    ON s.portal_id = @portal_id AND s.room_key = h.room_key AND s.account_key = h.account_key AND s.group_key = h.group_key
+ORDER BY s.room_key, s.account_key, s.group_key, s.read_at;
 
 -- name: ListOwnerKeys :many
--- Everybody who has ever been the owner of a room, by lists or by its log.
-SELECT s.account_key
+-- Everybody who has ever been the owner of one of the rooms, by lists or by its log.
+SELECT s.room_key, s.account_key
 FROM member_sighting AS s
-WHERE s.portal_id = @portal_id AND s.room_key = @room_key AND s.is_owner
+WHERE s.portal_id = @portal_id AND s.room_key = ANY(@room_keys::integer[]) AND s.is_owner
 UNION
-SELECT a.account_key
+SELECT c.room_key, a.account_key
 FROM membership_change AS c
 INNER JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
-WHERE c.portal_id = @portal_id AND c.room_key = @room_key AND c.action_id = ANY(@promotions::integer[]);
+WHERE c.portal_id = @portal_id AND c.room_key = ANY(@room_keys::integer[]) AND c.action_id = ANY(@promotions::integer[]);
 
 -- name: ListMemberChanges :many
--- All that the log of a room said of the given persons and groups, and all
--- changes of its owner, with the moments of the audit events: the dates of logs
+-- All that the logs of rooms said of the given persons and groups, and all
+-- changes of their owners, with the moments of the audit events: the dates of logs
 -- are an hour late in one hour a year.
 SELECT
-    c.event_id, c.action_id, coalesce(e.occurred_at, c.occurred_at)::timestamptz AS occurred_at,
+    c.room_key, c.event_id, c.action_id, coalesce(e.occurred_at, c.occurred_at)::timestamptz AS occurred_at,
     coalesce(a.account_key, 0)::integer AS account_key, coalesce(g.group_key, 0)::integer AS group_key
 FROM membership_change AS c
-LEFT JOIN audit_event AS e ON e.portal_id = c.portal_id AND e.event_id = c.event_id
+LEFT JOIN LATERAL ( -- by the key, also where the planner takes the changes for many
+    SELECT o.occurred_at
+    FROM audit_event AS o
+    WHERE o.portal_id = @portal_id AND o.event_id = c.event_id
+    OFFSET 0
+) AS e ON true
 LEFT JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
 LEFT JOIN people_group AS g ON g.portal_id = c.portal_id AND g.group_id = c.group_id
-WHERE c.portal_id = @portal_id AND c.room_key = @room_key
+WHERE c.portal_id = @portal_id AND c.room_key = ANY(@room_keys::integer[])
     AND (a.account_key = ANY(@account_keys::integer[]) OR g.group_key = ANY(@group_keys::integer[]) OR c.action_id = ANY(@promotions::integer[]))
 ORDER BY c.event_id;
 
 -- name: DeleteRoomMembers :exec
-DELETE FROM room_member
-WHERE portal_id = @portal_id AND room_key = @room_key AND account_key = ANY(@account_keys::integer[]);
+DELETE FROM room_member AS m
+USING (SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@account_keys::integer[]) AS account_key) AS h
+WHERE m.portal_id = @portal_id AND m.room_key = h.room_key AND m.account_key = h.account_key;
 
 -- name: AddRoomMembers :exec
 -- Year 1 as the start of a span is -infinity and as its end infinity: Go has no
 -- other name for them.
 INSERT INTO room_member (portal_id, room_key, account_key, valid_from, valid_to, joined_at, joined_after, access, is_owner)
 SELECT
-    @portal_id::integer, @room_key::integer, s.account_key,
+    @portal_id::integer, s.room_key, s.account_key,
     coalesce(nullif(s.valid_from, '0001-01-01 00:00:00+00'), '-infinity'),
     coalesce(nullif(s.valid_to, '0001-01-01 00:00:00+00'), 'infinity'),
     coalesce(nullif(s.joined_at, '0001-01-01 00:00:00+00'), '-infinity'),
@@ -136,6 +147,7 @@ SELECT
     s.access, s.is_owner
 FROM (
     SELECT
+        unnest(@room_keys::integer[]) AS room_key,
         unnest(@account_keys::integer[]) AS account_key,
         unnest(@valid_from::timestamptz[]) AS valid_from,
         unnest(@valid_to::timestamptz[]) AS valid_to,
@@ -146,14 +158,15 @@ FROM (
 ) AS s;
 
 -- name: DeleteRoomGroups :exec
-DELETE FROM room_group
-WHERE portal_id = @portal_id AND room_key = @room_key AND group_key = ANY(@group_keys::integer[]);
+DELETE FROM room_group AS m
+USING (SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@group_keys::integer[]) AS group_key) AS h
+WHERE m.portal_id = @portal_id AND m.room_key = h.room_key AND m.group_key = h.group_key;
 
 -- name: AddRoomGroups :exec
 -- As AddRoomMembers.
 INSERT INTO room_group (portal_id, room_key, group_key, valid_from, valid_to, joined_at, joined_after, access)
 SELECT
-    @portal_id::integer, @room_key::integer, s.group_key,
+    @portal_id::integer, s.room_key, s.group_key,
     coalesce(nullif(s.valid_from, '0001-01-01 00:00:00+00'), '-infinity'),
     coalesce(nullif(s.valid_to, '0001-01-01 00:00:00+00'), 'infinity'),
     coalesce(nullif(s.joined_at, '0001-01-01 00:00:00+00'), '-infinity'),
@@ -161,6 +174,7 @@ SELECT
     s.access
 FROM (
     SELECT
+        unnest(@room_keys::integer[]) AS room_key,
         unnest(@group_keys::integer[]) AS group_key,
         unnest(@valid_from::timestamptz[]) AS valid_from,
         unnest(@valid_to::timestamptz[]) AS valid_to,
@@ -206,13 +220,13 @@ WHERE portal_id = @portal_id AND room_key = @room_key;
 -- which that was not known before.
 INSERT INTO membership_change AS m (portal_id, event_id, room_key, occurred_at, action_id, actor_id, account_id, group_id)
 SELECT
-    @portal_id::integer, unnest(@event_ids::bigint[]), @room_key::integer, unnest(@occurred::timestamptz[]),
+    @portal_id::integer, unnest(@event_ids::bigint[]), unnest(@room_keys::integer[]), unnest(@occurred::timestamptz[]),
     unnest(@action_ids::integer[]), unnest(@actor_ids::text[]),
     nullif(unnest(@account_ids::text[]), ''), nullif(unnest(@group_ids::text[]), '')
 ON CONFLICT (portal_id, event_id) DO UPDATE SET
     action_id = excluded.action_id, actor_id = excluded.actor_id, account_id = excluded.account_id, group_id = excluded.group_id
     WHERE m.account_id IS NULL AND m.group_id IS NULL AND coalesce(excluded.account_id, excluded.group_id) IS NOT NULL
-RETURNING m.action_id, m.account_id, m.group_id;
+RETURNING m.room_key, m.action_id, m.account_id, m.group_id;
 
 -- name: ListGroupsToAsk :many
 -- The groups that hold or held a right in a room and have not been read since

@@ -96,23 +96,31 @@ SET log_wanted_from = least(r.log_wanted_from, w.wanted_from)
 FROM (SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@wanted_from::timestamptz[]) AS wanted_from) AS w
 WHERE r.portal_id = @portal_id AND r.room_key = w.room_key AND NOT r.is_third_party;
 
--- name: SetRoomLog :exec
--- Adds a span for which a room's log has been read. It is kept as one span: if
--- the new one does not touch what was read before, that is forgotten. Who
--- wanted the log since wanted_from or later has been served.
-UPDATE room
+-- name: SetRoomLogs :exec
+-- Adds spans for which rooms' logs have been read. What is read of a log is kept as one span: if
+-- a new one does not touch what was read before, that is forgotten. Who
+-- wanted a log since wanted_from or later has been served.
+UPDATE room AS r
 SET log_from = CASE
-        WHEN log_until >= @log_from::timestamptz AND log_from <= @log_until::timestamptz THEN least(log_from, @log_from::timestamptz)
-        ELSE @log_from::timestamptz
+        WHEN r.log_until >= l.log_from AND r.log_from <= l.log_until THEN least(r.log_from, l.log_from)
+        ELSE l.log_from
     END,
     log_until = CASE
-        WHEN log_until >= @log_from::timestamptz AND log_from <= @log_until::timestamptz THEN greatest(log_until, @log_until::timestamptz)
-        ELSE @log_until::timestamptz
+        WHEN r.log_until >= l.log_from AND r.log_from <= l.log_until THEN greatest(r.log_until, l.log_until)
+        ELSE l.log_until
     END,
-    log_wanted_from = CASE WHEN log_wanted_from < @wanted_from::timestamptz THEN log_wanted_from END,
-    log_asked_at = @asked_at::timestamptz,
+    log_wanted_from = CASE WHEN r.log_wanted_from < l.wanted_from THEN r.log_wanted_from END,
+    log_asked_at = l.asked_at,
     log_refused_at = NULL
-WHERE portal_id = @portal_id AND room_key = @room_key;
+FROM (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@log_from::timestamptz[]) AS log_from,
+        unnest(@log_until::timestamptz[]) AS log_until,
+        unnest(@wanted_from::timestamptz[]) AS wanted_from,
+        unnest(@asked_at::timestamptz[]) AS asked_at
+) AS l
+WHERE r.portal_id = @portal_id AND r.room_key = l.room_key;
 
 -- name: ListLastEdits :many
 -- When something was last edited or managed in each room: hardly any view is in a log.
@@ -122,13 +130,17 @@ INNER JOIN room AS r ON r.portal_id = l.portal_id AND r.room_key = l.room_key AN
 WHERE l.portal_id = @portal_id AND coalesce(l.edit_last_at, l.manage_last_at) IS NOT NULL
 GROUP BY r.room_id;
 
--- name: SetRoomLogTried :exec
-UPDATE room SET log_asked_at = @asked_at::timestamptz WHERE portal_id = @portal_id AND room_key = @room_key;
-
--- name: SetRoomLogRefused :exec
-UPDATE room
-SET log_refused_at = @refused_at::timestamptz, log_asked_at = @asked_at::timestamptz
-WHERE portal_id = @portal_id AND room_key = @room_key;
+-- name: SetRoomLogsAsked :exec
+-- Notes that rooms' logs were asked for and not read. Year 1 as refused_at says that the portal did not refuse.
+UPDATE room AS r
+SET log_asked_at = l.asked_at, log_refused_at = coalesce(nullif(l.refused_at, '0001-01-01 00:00:00+00'), r.log_refused_at)
+FROM (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@asked_at::timestamptz[]) AS asked_at,
+        unnest(@refused_at::timestamptz[]) AS refused_at
+) AS l
+WHERE r.portal_id = @portal_id AND r.room_key = l.room_key;
 
 -- name: SetOthersExplained :exec
 -- Notes that no change of members in other rooms than the given ones waits for the room's log: logs that were
@@ -166,8 +178,8 @@ FROM (
 ) AS w
 WHERE r.portal_id = @portal_id AND r.room_key = w.room_key;
 
--- name: SetRoomExplained :exec
-UPDATE room SET unexplained_since = NULL WHERE portal_id = @portal_id AND room_key = @room_key;
+-- name: SetRoomsExplained :exec
+UPDATE room SET unexplained_since = NULL WHERE portal_id = @portal_id AND room_key = ANY(@room_keys::integer[]);
 
 -- name: ListRoomsToAsk :many
 -- The rooms that the last list of rooms had and whose members have not been

@@ -51,3 +51,22 @@ type LogPage struct {
 	// rows of the whole log within the asked dates.
 	Rows, Total int
 }
+
+// LogTurn is what was learned of a room's log at once.
+type LogTurn struct {
+	RoomID  string
+	Entries []LogEntry
+	// Whereabouts: the entries shall tell which files and folders were in the room.
+	Whereabouts bool
+	// AskedAt is when the portal was asked, zero if more of the same reading is to come.
+	AskedAt time.Time
+	// Read is the span that has been read with this turn, zero if none. It serves who wanted the log since WantedFrom or later.
+	Read       Span
+	WantedFrom time.Time
+	// RefusedAt is as of when the portal does not show the log, zero if it does.
+	RefusedAt time.Time
+	// Explained: the log has been asked for all changes of members that waited for it, Changes.
+	// Those that it does not have are not asked for again.
+	Explained bool
+	Changes   []RoomEvent
+}

@@ -60,7 +60,7 @@ func (s *Syncer) checkSince(ctx context.Context, since time.Time) error {
 			return nil
 		}
 		return s.check(ctx, span, put)
-	})
+	}, inTurn)
 }
 
 func (s *Syncer) check(ctx context.Context, span audit.Span, put putFunc) error {

@@ -98,19 +98,12 @@ type Sink interface {
 	LogStates(ctx context.Context) ([]audit.LogState, error)
 	// LastEdits are when something was last done in each room that its log may have.
 	LastEdits(ctx context.Context) (map[string]time.Time, error)
-	// ApplyLog stores what a log says; with whereabouts also which files and folders were in the room.
-	ApplyLog(ctx context.Context, roomID string, entries []audit.LogEntry, whereabouts bool) (confirmed, contradicted int64, err error)
+	// PutLogs stores what logs say. No room may be among the turns twice. It returns of how many events
+	// the logs confirmed and contradicted the title.
+	PutLogs(ctx context.Context, turns []audit.LogTurn) (confirmed, contradicted int64, err error)
 	// UnexplainedChanges are the changes of members for which the room's log has
 	// not been asked, by room, newest first.
 	UnexplainedChanges(ctx context.Context) (map[string][]audit.RoomEvent, error)
-	// SetChangesAsked notes that the room's log has been asked for the changes.
-	SetChangesAsked(ctx context.Context, roomID string, changes []audit.RoomEvent) error
-	// SetLogRead notes the span that was read, and since when the log is not wanted any more.
-	SetLogRead(ctx context.Context, roomID string, span audit.Span, wantedFrom, at time.Time) error
-	// SetLogRefused notes that the portal does not show the room's log as of the
-	// run's end, asked at at; SetLogTried that it gave no answer.
-	SetLogRefused(ctx context.Context, roomID string, asOf, at time.Time) error
-	SetLogTried(ctx context.Context, roomID string, at time.Time) error
 	// JudgeStale and JudgeEntries judge events anew whose title, or whose file or
 	// folder, more has become known of. open tells what is left open of the events
 	// judged since it was last called; it is stored with their answers.

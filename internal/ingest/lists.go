@@ -95,7 +95,7 @@ func (s *Syncer) readMembers(ctx context.Context) error {
 		}
 		err = put(func(ctx context.Context) error { return s.sink.PutMembers(ctx, id, list, at, s.until) })
 		return cmp.Or(err, stop)
-	})
+	}, inTurn)
 }
 
 // readGroups reads the members of the groups that hold rights in rooms.
@@ -126,7 +126,7 @@ func (s *Syncer) readGroups(ctx context.Context) error {
 			return cmp.Or(err, stop)
 		}
 		return put(func(ctx context.Context) error { return s.sink.PutGroup(ctx, group, at, s.until) })
-	})
+	}, inTurn)
 }
 
 // maxUnanswered is how many rooms, groups or entries one after another may stay without
@@ -166,20 +166,21 @@ func (s *Syncer) tolerate(err error) error {
 	return err
 }
 
-// putFunc runs a function in the goroutine that owns the sink and waits for it.
-type putFunc func(write func(context.Context) error) error
-
-// parallel asks for all items, n at once. What they put is run one after
-// another: the sink is for one goroutine.
-func parallel[T any](ctx context.Context, n int, items []T, ask func(ctx context.Context, item T, put putFunc) error) error {
+// parallel asks for all items, n at once. What they put is handed to write, by one goroutine, since the sink is
+// for one: at first what one asker puts, then what the others have put meanwhile, together. An asker goes on once
+// that is written, so that no more than n are waiting.
+func parallel[T, R any](
+	ctx context.Context, n int, items []T,
+	ask func(ctx context.Context, item T, put func(R) error) error, write func(ctx context.Context, results []R) error,
+) error {
 	type job struct {
-		write func(context.Context) error
-		done  chan error
+		result R
+		done   chan error
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	jobs := make(chan job)
-	put := func(write func(context.Context) error) error {
-		j := job{write, make(chan error, 1)}
+	put := func(result R) error {
+		j := job{result, make(chan error, 1)}
 		select {
 		case jobs <- j:
 			return <-j.done
@@ -201,8 +202,25 @@ func parallel[T any](ctx context.Context, n int, items []T, ask func(ctx context
 	})
 	group.Go(func() error {
 		for j := range jobs {
-			err := j.write(ctx)
-			j.done <- err
+			waiting := []job{j}
+			for more := true; more; {
+				select {
+				case j, more = <-jobs:
+					if more {
+						waiting = append(waiting, j)
+					}
+				default:
+					more = false
+				}
+			}
+			results := make([]R, len(waiting))
+			for i, j := range waiting {
+				results[i] = j.result
+			}
+			err := write(ctx, results)
+			for _, j := range waiting {
+				j.done <- err
+			}
 			if err != nil {
 				return err
 			}
@@ -210,4 +228,21 @@ func parallel[T any](ctx context.Context, n int, items []T, ask func(ctx context
 		return nil
 	})
 	return group.Wait()
+}
+
+type (
+	// writeFunc writes something to the sink.
+	writeFunc = func(ctx context.Context) error
+	// putFunc has parallel run a writeFunc, and waits for it.
+	putFunc = func(writeFunc) error
+)
+
+// inTurn is how parallel writes what is not stored together.
+func inTurn(ctx context.Context, writes []writeFunc) error {
+	for _, write := range writes {
+		if err := write(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }

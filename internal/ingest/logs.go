@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"roompulse/internal/audit"
@@ -14,9 +15,11 @@ import (
 
 const (
 	logPage = 100
-	// logChunk is how many entries of a room are stored at once: each time costs some twenty
+	// logChunk is how many entries of a room are collected before they are stored: each time costs some twenty
 	// statements, and the days that the entries touch may have to be counted anew.
 	logChunk = 2000
+	// logBatch is after how many entries, of several rooms, a transaction ends.
+	logBatch = 10_000
 	// confirmShare bounds what is spent on logs when nothing calls for them: to a
 	// quarter of the run's other requests. They only confirm what titles say.
 	confirmShare = 4
@@ -55,10 +58,10 @@ func (s *Syncer) readWantedLogs(ctx context.Context) error {
 			room: state.RoomID, span: audit.Span{From: audit.Later(from, s.bottom), To: s.until}, wantedFrom: state.WantedFrom, whereabouts: true,
 		})
 	}
-	return parallel(ctx, s.opts.Parallel, wanted, func(ctx context.Context, r logRead, put putFunc) error {
+	return parallel(ctx, s.opts.Parallel, wanted, func(ctx context.Context, r logRead, put putLogFunc) error {
 		_, err := s.readLog(ctx, r, put)
 		return err
-	})
+	}, s.putLogs)
 }
 
 // confirmTitles reads logs that nothing calls for, once a day and within a quarter
@@ -82,7 +85,7 @@ func (s *Syncer) confirmTitles(ctx context.Context, before int64) error {
 	})
 	budget := before / confirmShare
 	pages := max(confirmPages, budget/int64(max(len(states), 1)))
-	err = parallel(ctx, s.opts.Parallel, states, func(ctx context.Context, state audit.LogState, put putFunc) error {
+	err = parallel(ctx, s.opts.Parallel, states, func(ctx context.Context, state audit.LogState, put putLogFunc) error {
 		left := pages
 		for _, span := range s.unconfirmed(state, edits[state.RoomID]) {
 			whole, err := s.readLog(ctx, logRead{room: state.RoomID, span: span, more: func() bool {
@@ -94,7 +97,7 @@ func (s *Syncer) confirmTitles(ctx context.Context, before int64) error {
 			}
 		}
 		return nil
-	})
+	}, s.putLogs)
 	if err != nil {
 		return err
 	}
@@ -127,8 +130,8 @@ type logRead struct {
 // readLog reads a room's log for a span. The log is ordered by event id, and
 // new entries push the older ones down: what is read twice does no harm. It reports
 // whether all was read.
-func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) (whole bool, err error) {
-	var entries []audit.LogEntry
+func (s *Syncer) readLog(ctx context.Context, r logRead, put putLogFunc) (whole bool, err error) {
+	turn := audit.LogTurn{RoomID: r.room, Whereabouts: r.whereabouts}
 	var reached time.Time // what has happened since is read
 	start := 0
 	for !whole {
@@ -138,61 +141,51 @@ func (s *Syncer) readLog(ctx context.Context, r logRead, put putFunc) (whole boo
 		}
 		page, err := s.source.RoomLog(ctx, r.room, r.span.From, r.span.To, start, logPage)
 		if err != nil {
-			return false, s.logFailed(ctx, r.room, err, put)
+			return false, s.logFailed(ctx, audit.LogTurn{RoomID: r.room}, err, put)
 		}
 		s.unanswered.Store(0)
-		entries = append(entries, page.Entries...)
+		turn.Entries = append(turn.Entries, page.Entries...)
 		start += page.Rows
 		whole = page.Rows == 0 || start >= page.Total
 		reached = time.Time{}
 		for _, e := range page.Entries { // some may be late, so that not the oldest counts
 			reached = audit.Later(reached, e.At)
 		}
-		if len(entries) >= logChunk {
-			if err := put(func(ctx context.Context) error { return s.applyLog(ctx, r.room, entries, r.whereabouts) }); err != nil {
+		if len(turn.Entries) >= logChunk {
+			if err := put(turn); err != nil {
 				return false, err
 			}
-			entries = entries[:0]
+			turn.Entries = turn.Entries[:0]
 		}
 	}
-	span, wantedFrom := r.span, r.span.From
+	turn.AskedAt = s.portalNow()
 	switch {
-	case whole && !r.wantedFrom.IsZero():
-		wantedFrom = audit.Earlier(wantedFrom, r.wantedFrom) // also if the log could not be read so far back
-	case !whole && start == 0:
-		return false, nil
-	case !whole && reached.IsZero(): // nothing on the last page is understood; others get their turn
-		return false, put(func(ctx context.Context) error {
-			if err := s.applyLog(ctx, r.room, entries, r.whereabouts); err != nil {
-				return err
-			}
-			return s.sink.SetLogTried(ctx, r.room, s.portalNow())
-		})
-	case !whole:
-		span.From, wantedFrom = audit.Earlier(reached, span.To), span.To
-	}
-	return whole, put(func(ctx context.Context) error {
-		if err := s.applyLog(ctx, r.room, entries, r.whereabouts); err != nil {
-			return err
+	case whole:
+		turn.Read, turn.WantedFrom = r.span, r.span.From
+		if !r.wantedFrom.IsZero() {
+			turn.WantedFrom = audit.Earlier(r.span.From, r.wantedFrom) // also if the log could not be read so far back
 		}
-		return s.sink.SetLogRead(ctx, r.room, span, wantedFrom, s.portalNow())
-	})
+	case start == 0:
+		return false, nil
+	case reached.IsZero(): // nothing on the last page is understood; others get their turn
+	default:
+		turn.Read, turn.WantedFrom = audit.Span{From: audit.Earlier(reached, r.span.To), To: r.span.To}, r.span.To
+	}
+	return whole, put(turn)
 }
 
-// logFailed notes that a room's log could not be read. No answer is not "no": then the next run asks again.
-func (s *Syncer) logFailed(ctx context.Context, room string, err error, put putFunc) error {
+// logFailed notes with the turn that a room's log could not be read. No answer is not "no": then the next run asks again.
+func (s *Syncer) logFailed(ctx context.Context, turn audit.LogTurn, err error, put putLogFunc) error {
 	stop := s.onlyOne(ctx, err)
 	if stop != nil && !errors.Is(stop, errUnanswered) {
 		return stop
 	}
-	s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", room), slog.Any("error", err))
-	err = put(func(ctx context.Context) error {
-		if errors.Is(err, audit.ErrUnavailable) {
-			return s.sink.SetLogTried(ctx, room, s.portalNow())
-		}
-		return s.sink.SetLogRefused(ctx, room, s.until, s.portalNow())
-	})
-	return cmp.Or(err, stop)
+	s.log.WarnContext(ctx, "the log of a room cannot be read", slog.String("room", turn.RoomID), slog.Any("error", err))
+	turn.AskedAt = s.portalNow()
+	if !errors.Is(err, audit.ErrUnavailable) {
+		turn.RefusedAt = s.until
+	}
+	return cmp.Or(put(turn), stop)
 }
 
 // explainEvents asks the logs of rooms what events about them leave open: whom
@@ -218,49 +211,49 @@ func (s *Syncer) explainEvents(ctx context.Context, asked map[audit.RoomMoment]b
 		return err
 	}
 	states = slices.DeleteFunc(states, func(state audit.LogState) bool { return len(rooms[state.RoomID]) == 0 })
-	return parallel(ctx, s.opts.Parallel, states, func(ctx context.Context, state audit.LogState, put putFunc) error {
+	var mu sync.Mutex
+	return parallel(ctx, s.opts.Parallel, states, func(ctx context.Context, state audit.LogState, put putLogFunc) error {
 		id := state.RoomID
-		done, hasIDs, err := s.explainRoom(ctx, id, rooms[id], put)
+		done, hasIDs, err := s.explainRoom(ctx, id, rooms[id], changes[id], put)
 		if !done || err != nil {
 			return err
 		}
-		return put(func(ctx context.Context) error {
-			for _, e := range moves[id] {
-				asked[audit.RoomMoment{RoomID: id, At: e.At}] = hasIDs
-			}
-			return s.sink.SetChangesAsked(ctx, id, changes[id])
-		})
-	})
+		mu.Lock()
+		defer mu.Unlock()
+		for _, e := range moves[id] {
+			asked[audit.RoomMoment{RoomID: id, At: e.At}] = hasIDs
+		}
+		return nil
+	}, s.putLogs)
 }
 
-// explainRoom reads the pages of a room's log that have the events. It is not
+// explainRoom reads the pages of a room's log that have the events, of which some are changes of members. It is not
 // done if the portal does not answer: the next run asks again. A log has ids unless an
 // entry without one was seen, or the portal does not show it.
-func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.RoomEvent, put putFunc) (done, hasIDs bool, err error) {
+func (s *Syncer) explainRoom(
+	ctx context.Context, id string, events, changes []audit.RoomEvent, put putLogFunc,
+) (done, hasIDs bool, err error) {
 	hasIDs = true
 	left := slices.SortedFunc(slices.Values(events), func(a, b audit.RoomEvent) int { return b.At.Compare(a.At) })
 	taken := map[int64]bool{}
-	var entries []audit.LogEntry
-	store := func() error {
-		return put(func(ctx context.Context) error { return s.applyLog(ctx, id, entries, false) })
-	}
+	turn := audit.LogTurn{RoomID: id}
 	for start := 0; len(left) > 0; {
 		page, err := s.source.RoomLog(ctx, id, s.bottom, left[0].At, start, logPage)
 		if err != nil {
-			if err := store(); err != nil {
-				return false, false, err
+			if done = !errors.Is(err, audit.ErrUnavailable); done {
+				turn.Explained, turn.Changes = true, changes
 			}
-			return !errors.Is(err, audit.ErrUnavailable), false, s.logFailed(ctx, id, err, put)
+			return done, false, s.logFailed(ctx, turn, err, put)
 		}
 		s.unanswered.Store(0)
 		lowest := lowestID(page.Entries)
 		hasIDs = hasIDs && (lowest > 0 || len(page.Entries) == 0)
 		identify(page.Entries, events, taken)
-		if entries = append(entries, page.Entries...); len(entries) >= logChunk {
-			if err := store(); err != nil {
+		if turn.Entries = append(turn.Entries, page.Entries...); len(turn.Entries) >= logChunk {
+			if err := put(turn); err != nil {
 				return false, false, err
 			}
-			entries = entries[:0]
+			turn.Entries = turn.Entries[:0]
 		}
 		start += page.Rows
 		if page.Rows == 0 || start >= page.Total {
@@ -281,7 +274,8 @@ func (s *Syncer) explainRoom(ctx context.Context, id string, events []audit.Room
 		}
 		left = rest
 	}
-	return true, hasIDs, store()
+	turn.Explained, turn.Changes = true, changes
+	return true, hasIDs, put(turn)
 }
 
 // lowestID is the lowest id on a page of a log, 0 if entries have none.
@@ -313,9 +307,24 @@ func identify(entries []audit.LogEntry, changes []audit.RoomEvent, taken map[int
 	}
 }
 
-func (s *Syncer) applyLog(ctx context.Context, roomID string, entries []audit.LogEntry, whereabouts bool) error {
-	confirmed, contradicted, err := s.sink.ApplyLog(ctx, roomID, entries, whereabouts)
-	s.result.TitlesConfirmed += confirmed
-	s.result.TitlesContradicted += contradicted
-	return err
+// putLogFunc has parallel store what was learned of a room's log, and waits for it.
+type putLogFunc = func(audit.LogTurn) error
+
+// putLogs stores what was learned of logs that wait together, in few transactions.
+func (s *Syncer) putLogs(ctx context.Context, turns []audit.LogTurn) error {
+	for len(turns) > 0 {
+		n, entries := 0, 0
+		for n < len(turns) && entries < logBatch {
+			entries += len(turns[n].Entries)
+			n++
+		}
+		confirmed, contradicted, err := s.sink.PutLogs(ctx, turns[:n])
+		if err != nil {
+			return err
+		}
+		s.result.TitlesConfirmed += confirmed
+		s.result.TitlesContradicted += contradicted
+		turns = turns[n:]
+	}
+	return nil
 }

@@ -103,7 +103,7 @@ func (s *Syncer) askEntries(ctx context.Context, destinations bool) error {
 			return s.sink.SetEntryTried(ctx, entry, at)
 		})
 		return cmp.Or(err, stop)
-	})
+	}, inTurn)
 }
 
 // placeFresh is how long it may take to learn where a file or folder lies, from the first question to the last

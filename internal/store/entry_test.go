@@ -17,7 +17,7 @@ func evidence(t *testing.T, moves int, entries ...audit.LogEntry) []attribution.
 	r := newRoster(t)
 	_, err := r.writer.StartRun(t.Context(), "test", now, now)
 	must(t, err)
-	_, _, err = r.writer.ApplyLog(t.Context(), room, entries, true)
+	_, _, err = r.writer.PutLogs(t.Context(), []audit.LogTurn{{RoomID: room, Entries: entries, Whereabouts: true}})
 	must(t, err)
 	read := audit.ReadWindow{Span: audit.Span{From: day(-20), To: day(-1)}, ReadAt: now, Rows: 2 * moves}
 	for i := range 2 * moves {
@@ -77,5 +77,34 @@ func TestDeparturesOfOthers(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// TestFirstSightingsAreCheap: right after the first events the planner takes the table of sightings for all but empty. It
+// fills in few statements, and what each folder reads of it must not grow with what came before.
+func TestFirstSightingsAreCheap(t *testing.T) {
+	t.Parallel()
+	const folders = 3000
+	r := newRoster(t)
+	must(t, r.writer.Analyze(t.Context()))
+	var entries []audit.LogEntry
+	for i := range folders {
+		entries = append(entries, audit.LogEntry{
+			At: day(-50), EntryID: strconv.Itoa(i + 1000), ParentID: "900", ActionID: audit.ActionFolderMoved,
+		})
+	}
+	r.writer.Close()
+	blocks := blocksRead(t, r.conn, "entry_sighting", func() {
+		w, err := open(t, r.conn.Config().ConnString()).OpenWriter(t.Context(), "https://acme.example.org", owner("boss"), now)
+		must(t, err)
+		defer w.Close()
+		for _, some := range [][]audit.LogEntry{entries[:200], entries[200:]} {
+			_, _, err = w.PutLogs(t.Context(), []audit.LogTurn{{RoomID: room, Entries: some, Whereabouts: true}})
+			must(t, err)
+		}
+	})
+	// Three indexes, each looked at and written to, and the row.
+	if limit := 16 * folders; blocks > limit {
+		t.Errorf("%d blocks read for %d folders; at most %d were expected", blocks, folders, limit)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"roompulse/db"
@@ -67,141 +68,175 @@ func (w *Writer) UnexplainedChanges(ctx context.Context) (map[string][]audit.Roo
 	return changes, nil
 }
 
-// SetChangesAsked records that the room's log has been asked for the changes.
-// Those that it does not have are not asked for again.
-func (w *Writer) SetChangesAsked(ctx context.Context, roomID string, changes []audit.RoomEvent) error {
-	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		asked := make(map[int64]audit.LogEntry, len(changes))
-		for _, c := range changes {
-			asked[c.ID] = audit.LogEntry{At: c.At, ActionID: c.ActionID, ActorID: c.ActorID}
-		}
-		if err := w.addMembershipChanges(ctx, q, key, asked); err != nil {
+// PutLogs stores what the logs of rooms say: the room of the events with their ids, and who was added or removed.
+// Entries whose event is not here wait for it. It returns of how many events the log confirmed the title, and of how
+// many it told another room. No room may be among the turns twice.
+func (w *Writer) PutLogs(ctx context.Context, turns []audit.LogTurn) (confirmed, contradicted int64, err error) {
+	rooms, ids := map[roomID]bool{}, make([]string, len(turns))
+	for i, t := range turns {
+		rooms[roomID{id: t.RoomID}], ids[i] = true, t.RoomID
+	}
+	err = w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
+		if err := w.roomKeys(ctx, q, rooms); err != nil {
 			return err
 		}
-		return q.SetRoomExplained(ctx, db.SetRoomExplainedParams{PortalID: w.Portal.ID, RoomKey: key})
-	})
-	if err != nil {
-		return fmt.Errorf("record that the log of room %s was asked: %w", roomID, err)
-	}
-	return nil
-}
-
-// SetLogRead records that the room's log was read at the given time for the span, which
-// serves who wanted it since wantedFrom or later.
-func (w *Writer) SetLogRead(ctx context.Context, roomID string, span audit.Span, wantedFrom, at time.Time) error {
-	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		return q.SetRoomLog(ctx, db.SetRoomLogParams{
-			PortalID: w.Portal.ID, RoomKey: key, LogFrom: span.From, LogUntil: span.To, WantedFrom: wantedFrom, AskedAt: at,
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("record that the log of room %s was read: %w", roomID, err)
-	}
-	return nil
-}
-
-// SetLogTried records that the portal gave no answer about the room's log.
-func (w *Writer) SetLogTried(ctx context.Context, roomID string, at time.Time) error {
-	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		return q.SetRoomLogTried(ctx, db.SetRoomLogTriedParams{PortalID: w.Portal.ID, RoomKey: key, AskedAt: at})
-	})
-	if err != nil {
-		return fmt.Errorf("record that the log of room %s was asked for: %w", roomID, err)
-	}
-	return nil
-}
-
-// SetLogRefused records that the portal, asked at at, does not show the room's log as of asOf.
-func (w *Writer) SetLogRefused(ctx context.Context, roomID string, asOf, at time.Time) error {
-	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		return q.SetRoomLogRefused(ctx, db.SetRoomLogRefusedParams{PortalID: w.Portal.ID, RoomKey: key, RefusedAt: asOf, AskedAt: at})
-	})
-	if err != nil {
-		return fmt.Errorf("record that the log of room %s was refused: %w", roomID, err)
-	}
-	return nil
-}
-
-// ApplyLog stores what entries of a room's log say: the room of the events with
-// their ids, and who was added or removed. Entries whose event is not here wait for it.
-// With whereabouts it also stores which files and folders were in the room.
-func (w *Writer) ApplyLog(
-	ctx context.Context, roomID string, entries []audit.LogEntry, whereabouts bool,
-) (confirmed, contradicted int64, err error) {
-	byID := make(map[int64]audit.LogEntry, len(entries))
-	for _, e := range entries {
-		if e.EventID != 0 { // before DocSpace 3.6 entries have no ids
-			byID[e.EventID] = e
-		}
-	}
-	if len(byID) == 0 && !whereabouts {
-		return 0, 0, nil
-	}
-	err = w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		confirmed, contradicted = 0, 0
-		if err := w.addMembershipChanges(ctx, q, key, concerning(byID)); err != nil {
+		entries := w.eventEntries(turns)
+		if err := w.addMembershipChanges(ctx, q, w.memberChanges(turns, entries)); err != nil {
 			return err
 		}
-		pending := make([]int64, 0, len(byID))
-		for id := range byID {
-			pending = append(pending, id)
-		}
-		slices.Sort(pending)
-		held, err := q.ListEventsByID(ctx, db.ListEventsByIDParams{PortalID: w.Portal.ID, EventIDs: pending})
-		if err != nil {
-			return fmt.Errorf("look up events: %w", err)
-		}
-		if whereabouts {
-			dates := make(map[int64]time.Time, len(held))
-			for _, row := range held {
-				dates[row.EventID] = row.OccurredAt.UTC()
-			}
-			if err := w.addSightings(ctx, q, key, entries, dates); err != nil {
-				return err
-			}
-		}
-		var changes []change
-		var moves []int64
-		for _, row := range held {
-			c := change{eventPlace: placeOf(row)}
-			c.now = c.place
-			entry := byID[row.EventID]
-			switch was := attribution.Source(row.RoomSource); was {
-			case attribution.SourcePayload, attribution.SourceTarget, attribution.SourceHistory:
-			default:
-				if was == attribution.SourceTitle {
-					if c.room == key {
-						confirmed++
-					} else {
-						contradicted++
-					}
-				}
-				c.now.room, c.now.source = key, attribution.SourceHistory
-				if action, _ := audit.LookupAction(row.ActionID); action.Target.IsMove() {
-					moves = append(moves, row.EventID)
-				}
-			}
-			if ownMembership(entry) && c.class == audit.ClassNone && isJoinOrLeave(row.ActionID) {
-				c.now.class = audit.ClassManage
-			}
-			if c.now != c.place {
-				changes = append(changes, c)
-			}
-			at, _ := slices.BinarySearch(pending, row.EventID)
-			pending = slices.Delete(pending, at, at+1)
-		}
-		if err := q.AddPendingHistory(ctx, db.AddPendingHistoryParams{PortalID: w.Portal.ID, EventIDs: pending, RoomKey: key}); err != nil {
-			return fmt.Errorf("keep entries without events: %w", err)
-		}
-		if err := w.reattribute(ctx, q, changes); err != nil {
+		if confirmed, contradicted, err = w.applyEntries(ctx, q, turns, entries); err != nil {
 			return err
 		}
-		return w.reopenTwins(ctx, q, moves)
+		return w.setLogs(ctx, q, turns)
 	})
 	if err != nil {
-		return 0, 0, fmt.Errorf("store the log of room %s: %w", roomID, err)
+		return 0, 0, fmt.Errorf("store the logs of rooms %s: %w", strings.Join(ids, ", "), err)
 	}
 	return confirmed, contradicted, nil
+}
+
+// roomEntry is an entry of a room's log.
+type roomEntry struct {
+	room int32
+	audit.LogEntry
+}
+
+// eventEntries returns the entries of the turns by event. Before DocSpace 3.6 they have no ids.
+func (w *Writer) eventEntries(turns []audit.LogTurn) map[int64]roomEntry {
+	entries := map[int64]roomEntry{}
+	for _, t := range turns {
+		key := w.keys.rooms[roomID{id: t.RoomID}]
+		for _, e := range t.Entries {
+			if other, met := entries[e.EventID]; e.EventID != 0 && (!met || other.room == key) {
+				entries[e.EventID] = roomEntry{key, e}
+			}
+		}
+	}
+	return entries
+}
+
+// memberChanges returns the entries that name a person or a group, and the changes of which the log has no more to say.
+func (w *Writer) memberChanges(turns []audit.LogTurn, entries map[int64]roomEntry) map[int64]roomEntry {
+	changes := maps.Clone(entries)
+	maps.DeleteFunc(changes, func(_ int64, e roomEntry) bool { return e.AccountID == "" && e.GroupID == "" })
+	for _, t := range turns {
+		key := w.keys.rooms[roomID{id: t.RoomID}]
+		for _, c := range t.Changes {
+			if _, told := changes[c.ID]; !told {
+				changes[c.ID] = roomEntry{key, audit.LogEntry{At: c.At, ActionID: c.ActionID, ActorID: c.ActorID}}
+			}
+		}
+	}
+	return changes
+}
+
+// applyEntries moves events to the rooms whose logs have them, and stores where files and folders were.
+func (w *Writer) applyEntries(
+	ctx context.Context, q *db.Queries, turns []audit.LogTurn, entries map[int64]roomEntry,
+) (confirmed, contradicted int64, err error) {
+	var held []db.ListEventsByIDRow
+	if len(entries) > 0 {
+		arg := db.ListEventsByIDParams{PortalID: w.Portal.ID, EventIDs: slices.Sorted(maps.Keys(entries))}
+		if held, err = q.ListEventsByID(ctx, arg); err != nil {
+			return 0, 0, fmt.Errorf("look up events: %w", err)
+		}
+	}
+	if err := w.addSightings(ctx, q, turns, held); err != nil {
+		return 0, 0, err
+	}
+	var changes []change
+	var moves []int64
+	for _, row := range held {
+		c := change{eventPlace: placeOf(row)}
+		c.now = c.place
+		entry := entries[row.EventID]
+		delete(entries, row.EventID)
+		switch was := attribution.Source(row.RoomSource); was {
+		case attribution.SourcePayload, attribution.SourceTarget, attribution.SourceHistory:
+		default:
+			if was == attribution.SourceTitle {
+				if c.room == entry.room {
+					confirmed++
+				} else {
+					contradicted++
+				}
+			}
+			c.now.room, c.now.source = entry.room, attribution.SourceHistory
+			if action, _ := audit.LookupAction(row.ActionID); action.Target.IsMove() {
+				moves = append(moves, row.EventID)
+			}
+		}
+		if ownMembership(entry.LogEntry) && c.class == audit.ClassNone && isJoinOrLeave(row.ActionID) {
+			c.now.class = audit.ClassManage
+		}
+		if c.now != c.place {
+			changes = append(changes, c)
+		}
+	}
+	if err := w.addPending(ctx, q, entries); err != nil {
+		return 0, 0, err
+	}
+	if err := w.reattribute(ctx, q, changes); err != nil {
+		return 0, 0, err
+	}
+	return confirmed, contradicted, w.reopenTwins(ctx, q, moves)
+}
+
+// addPending keeps entries without events.
+func (w *Writer) addPending(ctx context.Context, q *db.Queries, entries map[int64]roomEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	arg := db.AddPendingHistoryParams{PortalID: w.Portal.ID}
+	for _, id := range slices.Sorted(maps.Keys(entries)) {
+		arg.EventIDs = append(arg.EventIDs, id)
+		arg.RoomKeys = append(arg.RoomKeys, entries[id].room)
+	}
+	if err := q.AddPendingHistory(ctx, arg); err != nil {
+		return fmt.Errorf("keep entries without events: %w", err)
+	}
+	return nil
+}
+
+// setLogs records how far the logs have been read.
+func (w *Writer) setLogs(ctx context.Context, q *db.Queries, turns []audit.LogTurn) error {
+	read := db.SetRoomLogsParams{PortalID: w.Portal.ID}
+	asked := db.SetRoomLogsAskedParams{PortalID: w.Portal.ID}
+	explained := db.SetRoomsExplainedParams{PortalID: w.Portal.ID}
+	for _, t := range turns {
+		key := w.keys.rooms[roomID{id: t.RoomID}]
+		switch {
+		case t.Read != audit.Span{}:
+			read.RoomKeys = append(read.RoomKeys, key)
+			read.LogFrom = append(read.LogFrom, t.Read.From)
+			read.LogUntil = append(read.LogUntil, t.Read.To)
+			read.WantedFrom = append(read.WantedFrom, t.WantedFrom)
+			read.AskedAt = append(read.AskedAt, t.AskedAt)
+		case !t.AskedAt.IsZero():
+			asked.RoomKeys = append(asked.RoomKeys, key)
+			asked.AskedAt = append(asked.AskedAt, t.AskedAt)
+			asked.RefusedAt = append(asked.RefusedAt, t.RefusedAt)
+		}
+		if t.Explained {
+			explained.RoomKeys = append(explained.RoomKeys, key)
+		}
+	}
+	if len(read.RoomKeys) > 0 {
+		if err := q.SetRoomLogs(ctx, read); err != nil {
+			return fmt.Errorf("record what was read: %w", err)
+		}
+	}
+	if len(asked.RoomKeys) > 0 {
+		if err := q.SetRoomLogsAsked(ctx, asked); err != nil {
+			return fmt.Errorf("record what was asked for: %w", err)
+		}
+	}
+	if len(explained.RoomKeys) > 0 {
+		if err := q.SetRoomsExplained(ctx, explained); err != nil {
+			return fmt.Errorf("record what is explained: %w", err)
+		}
+	}
+	return nil
 }
 
 // pendingLogs returns what logs have said of the given events before they were here.
@@ -221,13 +256,6 @@ func (w *Writer) pendingLogs(ctx context.Context, events []audit.Event) (map[int
 	return logs, nil
 }
 
-// concerning returns the entries that name a person or a group.
-func concerning(entries map[int64]audit.LogEntry) map[int64]audit.LogEntry {
-	entries = maps.Clone(entries)
-	maps.DeleteFunc(entries, func(_ int64, e audit.LogEntry) bool { return e.AccountID == "" && e.GroupID == "" })
-	return entries
-}
-
 func isJoinOrLeave(action int32) bool {
 	return action == audit.ActionRoomCreateUser || action == audit.ActionRoomRemoveUser
 }
@@ -235,15 +263,16 @@ func isJoinOrLeave(action int32) bool {
 func ownMembership(e audit.LogEntry) bool { return e.AccountID != "" && e.AccountID == e.ActorID }
 
 // addMembershipChanges stores whom changes of members concern, and works out
-// anew when these were members.
-func (w *Writer) addMembershipChanges(ctx context.Context, q *db.Queries, room int32, entries map[int64]audit.LogEntry) error {
-	if len(entries) == 0 {
+// anew when these were members. changes are by event.
+func (w *Writer) addMembershipChanges(ctx context.Context, q *db.Queries, changes map[int64]roomEntry) error {
+	if len(changes) == 0 {
 		return nil
 	}
-	arg := db.AddMembershipChangesParams{PortalID: w.Portal.ID, RoomKey: room}
-	for _, id := range slices.Sorted(maps.Keys(entries)) {
-		e := entries[id]
+	arg := db.AddMembershipChangesParams{PortalID: w.Portal.ID}
+	for _, id := range slices.Sorted(maps.Keys(changes)) {
+		e := changes[id]
 		arg.EventIDs = append(arg.EventIDs, id)
+		arg.RoomKeys = append(arg.RoomKeys, e.room)
 		arg.Occurred = append(arg.Occurred, e.At)
 		arg.ActionIDs = append(arg.ActionIDs, e.ActionID)
 		arg.ActorIDs = append(arg.ActorIDs, e.ActorID)
@@ -254,36 +283,45 @@ func (w *Writer) addMembershipChanges(ctx context.Context, q *db.Queries, room i
 	if err != nil {
 		return fmt.Errorf("store changes of members: %w", err)
 	}
-	holders := map[holder]bool{}
-	people, newOwner := map[string]bool{}, false
+	people, groups := map[string]bool{}, map[string]bool{}
+	var given []int32 // rooms with a new owner
 	for _, row := range added {
 		switch {
 		case row.GroupID != nil:
-			key, _, err := w.groupKey(ctx, q, *row.GroupID)
-			if err != nil {
-				return err
-			}
-			holders[holder{group: key}] = true
+			groups[*row.GroupID] = true
 		case row.AccountID != nil && audit.IsPerson(*row.AccountID): // not somebody whose account is lost
 			people[*row.AccountID] = true
 		}
-		act, _ := audit.LookupMemberAct(row.ActionID)
-		newOwner = newOwner || act == audit.MemberPromoted
+		if act, _ := audit.LookupMemberAct(row.ActionID); act == audit.MemberPromoted {
+			given = append(given, row.RoomKey)
+		}
 	}
 	if err := w.addAccounts(ctx, q, people, nil); err != nil {
 		return err
 	}
-	for id := range people {
-		holders[holder{account: w.keys.accounts[id].key}] = true
+	groupKeys, err := w.groupKeys(ctx, q, groups)
+	if err != nil {
+		return err
 	}
-	if newOwner { // the former one has another right since
-		owners, err := q.ListOwnerKeys(ctx, db.ListOwnerKeysParams{PortalID: w.Portal.ID, RoomKey: room, Promotions: audit.MemberActions(audit.MemberPromoted)})
+	holders := map[holder]bool{}
+	for _, row := range added {
+		switch {
+		case row.GroupID != nil:
+			holders[holder{room: row.RoomKey, group: groupKeys[*row.GroupID]}] = true
+		case row.AccountID != nil && people[*row.AccountID]:
+			holders[holder{room: row.RoomKey, account: w.keys.accounts[*row.AccountID].key}] = true
+		}
+	}
+	if len(given) > 0 { // the former owners have another right since
+		owners, err := q.ListOwnerKeys(ctx, db.ListOwnerKeysParams{
+			PortalID: w.Portal.ID, RoomKeys: given, Promotions: audit.MemberActions(audit.MemberPromoted),
+		})
 		if err != nil {
 			return fmt.Errorf("read former owners: %w", err)
 		}
-		for _, key := range owners {
-			holders[holder{account: key}] = true
+		for _, row := range owners {
+			holders[holder{room: row.RoomKey, account: row.AccountKey}] = true
 		}
 	}
-	return w.putSpans(ctx, q, room, holders)
+	return w.putSpans(ctx, q, holders)
 }

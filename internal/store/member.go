@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"roompulse/db"
@@ -58,24 +59,30 @@ func (w *Writer) PutMembers(ctx context.Context, roomID string, list audit.Membe
 		if !list.Readable {
 			return q.SetRoomUnreadable(ctx, db.SetRoomUnreadableParams{PortalID: w.Portal.ID, RoomKey: key, AsOf: asOf, ReadAt: readAt})
 		}
-		listed, err := w.listedRights(ctx, q, list)
+		listed, err := w.listedRights(ctx, q, key, list)
 		if err != nil {
 			return err
 		}
-		sightings, err := w.newSightings(ctx, q, key, listed)
+		news, err := w.newRights(ctx, q, key, listed)
 		if err != nil {
 			return err
 		}
-		last, err := q.GetLastList(ctx, db.GetLastListParams{PortalID: w.Portal.ID, RoomKey: key})
+		last, err := w.lastLists(ctx, q, map[int32]bool{key: true})
 		if err != nil {
-			return fmt.Errorf("read when the list was read last: %w", err)
+			return err
 		}
-		sightings.PortalID, sightings.RoomKey = w.Portal.ID, key
-		sightings.ReadAt, sightings.AsOf, sightings.BeforeAt = readAt, asOf, zeroTime(last.MembersReadAt)
-		if err := q.AddSightings(ctx, sightings); err != nil {
-			return fmt.Errorf("store what the list says: %w", err)
+		holders := map[holder]bool{}
+		sightings := db.AddSightingsParams{PortalID: w.Portal.ID}
+		for h, right := range news {
+			holders[h] = true
+			addSighting(&sightings, h, membership.Sighting{ReadAt: readAt, AsOf: asOf, Before: last[key].readAt, Right: right})
 		}
-		if err := w.putSpans(ctx, q, key, holdersOf(sightings)); err != nil {
+		if len(news) > 0 {
+			if err := q.AddSightings(ctx, sightings); err != nil {
+				return fmt.Errorf("store what the list says: %w", err)
+			}
+		}
+		if err := w.putSpans(ctx, q, holders); err != nil {
 			return err
 		}
 		return q.SetRoomMembersRead(ctx, db.SetRoomMembersReadParams{PortalID: w.Portal.ID, RoomKey: key, AsOf: asOf, ReadAt: readAt})
@@ -87,15 +94,18 @@ func (w *Writer) PutMembers(ctx context.Context, roomID string, list audit.Membe
 }
 
 // holder is who holds a right in a room: a person or a group, the other is 0.
-type holder struct{ account, group int32 }
+type holder struct{ room, account, group int32 }
 
-// listedRights are the rights on a list. Everybody on it gets an account row:
+// listedRights are the rights on a room's list. Everybody on it gets an account row:
 // it can name people whom the portal's list of people leaves out.
-func (w *Writer) listedRights(ctx context.Context, q *db.Queries, list audit.MemberList) (map[holder]membership.Right, error) {
-	ids, names := map[string]bool{}, map[string]string{}
+func (w *Writer) listedRights(ctx context.Context, q *db.Queries, room int32, list audit.MemberList) (map[holder]membership.Right, error) {
+	ids, names, groups := map[string]bool{}, map[string]string{}, map[string]bool{}
 	for _, g := range list.Grants {
-		if g.AccountID != "" {
+		switch {
+		case g.AccountID != "":
 			ids[g.AccountID] = true
+		case g.Access.IsMember():
+			groups[g.GroupID] = true
 		}
 	}
 	for _, a := range list.Accounts {
@@ -104,47 +114,47 @@ func (w *Writer) listedRights(ctx context.Context, q *db.Queries, list audit.Mem
 	if err := w.addAccounts(ctx, q, ids, names); err != nil {
 		return nil, err
 	}
+	groupKeys, err := w.groupKeys(ctx, q, groups)
+	if err != nil {
+		return nil, err
+	}
 	listed := map[holder]membership.Right{}
 	for _, g := range list.Grants {
 		right := membership.Right{Access: g.Access, Owner: g.Owner}
 		switch {
 		case !g.Access.IsMember():
 		case g.AccountID != "":
-			listed[holder{account: w.keys.accounts[g.AccountID].key}] = right
+			listed[holder{room: room, account: w.keys.accounts[g.AccountID].key}] = right
 		default:
-			key, _, err := w.groupKey(ctx, q, g.GroupID)
-			if err != nil {
-				return nil, err
-			}
-			listed[holder{group: key}] = right
+			listed[holder{room: room, group: groupKeys[g.GroupID]}] = right
 		}
 	}
 	return listed, nil
 }
 
-// newSightings are what a list says otherwise than the list before or than the
-// memberships that are known.
-func (w *Writer) newSightings(
+// newRights are what a list says otherwise than the list before or than the
+// memberships that are known; zero where somebody is not on it.
+func (w *Writer) newRights(
 	ctx context.Context, q *db.Queries, room int32, listed map[holder]membership.Right,
-) (arg db.AddSightingsParams, err error) {
+) (map[holder]membership.Right, error) {
 	said, known := map[holder]membership.Right{}, map[holder]membership.Right{}
 	last, err := q.ListLastSightings(ctx, db.ListLastSightingsParams{PortalID: w.Portal.ID, RoomKey: room})
 	if err != nil {
-		return arg, fmt.Errorf("read the list before: %w", err)
+		return nil, fmt.Errorf("read the list before: %w", err)
 	}
 	for _, s := range last {
-		said[holder{s.AccountKey, s.GroupKey}] = membership.Right{Access: audit.Access(s.Access), Owner: s.IsOwner}
+		said[holder{room, s.AccountKey, s.GroupKey}] = membership.Right{Access: audit.Access(s.Access), Owner: s.IsOwner}
 	}
 	open, err := q.ListOpenMemberships(ctx, db.ListOpenMembershipsParams{PortalID: w.Portal.ID, RoomKey: room})
 	if err != nil {
-		return arg, fmt.Errorf("read known members: %w", err)
+		return nil, fmt.Errorf("read known members: %w", err)
 	}
 	for _, m := range open {
 		right := membership.Right{Access: audit.Access(m.Access), Owner: m.IsOwner}
 		if right == (membership.Right{}) { // a member, but nobody knows with which right
 			right.Access = audit.AccessVaries
 		}
-		known[holder{m.AccountKey, m.GroupKey}] = right
+		known[holder{room, m.AccountKey, m.GroupKey}] = right
 	}
 	all := maps.Clone(listed)
 	for _, others := range []map[holder]membership.Right{said, known} {
@@ -152,48 +162,46 @@ func (w *Writer) newSightings(
 			all[h] = listed[h] // zero if it is not on the list
 		}
 	}
-	for h, right := range all {
-		if isKnown := right == known[h]; isKnown && right == said[h] {
-			continue
-		}
-		arg.AccountKeys = append(arg.AccountKeys, h.account)
-		arg.GroupKeys = append(arg.GroupKeys, h.group)
-		arg.Accesses = append(arg.Accesses, int16(right.Access))
-		arg.Owners = append(arg.Owners, right.Owner)
-	}
-	return arg, nil
+	maps.DeleteFunc(all, func(h holder, right membership.Right) bool { return right == known[h] && right == said[h] })
+	return all, nil
 }
 
-func holdersOf(s db.AddSightingsParams) map[holder]bool {
-	holders := make(map[holder]bool, len(s.AccountKeys))
-	for i, account := range s.AccountKeys {
-		holders[holder{account, s.GroupKeys[i]}] = true
-	}
-	return holders
+func addSighting(arg *db.AddSightingsParams, h holder, s membership.Sighting) {
+	arg.RoomKeys = append(arg.RoomKeys, h.room)
+	arg.AccountKeys = append(arg.AccountKeys, h.account)
+	arg.GroupKeys = append(arg.GroupKeys, h.group)
+	arg.ReadAt = append(arg.ReadAt, s.ReadAt)
+	arg.AsOf = append(arg.AsOf, s.AsOf)
+	arg.BeforeAt = append(arg.BeforeAt, s.Before)
+	arg.Accesses = append(arg.Accesses, int16(s.Right.Access))
+	arg.Owners = append(arg.Owners, s.Right.Owner)
 }
 
-// putSpans works out anew when the holders had which right in a room.
-func (w *Writer) putSpans(ctx context.Context, q *db.Queries, room int32, holders map[holder]bool) error {
+// putSpans works out anew when the holders had which right in their rooms.
+func (w *Writer) putSpans(ctx context.Context, q *db.Queries, holders map[holder]bool) error {
 	if len(holders) == 0 {
 		return nil
 	}
-	evidence, err := w.memberEvidence(ctx, q, room, holders)
+	evidence, err := w.memberEvidence(ctx, q, holders)
 	if err != nil {
 		return err
 	}
-	members := db.AddRoomMembersParams{PortalID: w.Portal.ID, RoomKey: room}
-	groups := db.AddRoomGroupsParams{PortalID: w.Portal.ID, RoomKey: room}
-	gone := db.DeleteRoomMembersParams{PortalID: w.Portal.ID, RoomKey: room}
-	goneGroups := db.DeleteRoomGroupsParams{PortalID: w.Portal.ID, RoomKey: room}
+	members := db.AddRoomMembersParams{PortalID: w.Portal.ID}
+	groups := db.AddRoomGroupsParams{PortalID: w.Portal.ID}
+	gone := db.DeleteRoomMembersParams{PortalID: w.Portal.ID}
+	goneGroups := db.DeleteRoomGroupsParams{PortalID: w.Portal.ID}
 	for h := range holders {
 		spans := membership.Spans(evidence[h])
 		if h.group != 0 {
+			goneGroups.RoomKeys = append(goneGroups.RoomKeys, h.room)
 			goneGroups.GroupKeys = append(goneGroups.GroupKeys, h.group)
 		} else {
+			gone.RoomKeys = append(gone.RoomKeys, h.room)
 			gone.AccountKeys = append(gone.AccountKeys, h.account)
 		}
 		for _, s := range spans {
 			if h.group != 0 {
+				groups.RoomKeys = append(groups.RoomKeys, h.room)
 				groups.GroupKeys = append(groups.GroupKeys, h.group)
 				groups.ValidFrom = append(groups.ValidFrom, s.From)
 				groups.ValidTo = append(groups.ValidTo, s.To)
@@ -202,6 +210,7 @@ func (w *Writer) putSpans(ctx context.Context, q *db.Queries, room int32, holder
 				groups.Accesses = append(groups.Accesses, int16(s.Right.Access))
 				continue
 			}
+			members.RoomKeys = append(members.RoomKeys, h.room)
 			members.AccountKeys = append(members.AccountKeys, h.account)
 			members.ValidFrom = append(members.ValidFrom, s.From)
 			members.ValidTo = append(members.ValidTo, s.To)
@@ -211,40 +220,49 @@ func (w *Writer) putSpans(ctx context.Context, q *db.Queries, room int32, holder
 			members.Owners = append(members.Owners, s.Right.Owner)
 		}
 	}
-	if err := q.DeleteRoomMembers(ctx, gone); err != nil {
-		return fmt.Errorf("clear memberships: %w", err)
+	if len(gone.RoomKeys) > 0 {
+		if err := q.DeleteRoomMembers(ctx, gone); err != nil {
+			return fmt.Errorf("clear memberships: %w", err)
+		}
+		if err := q.AddRoomMembers(ctx, members); err != nil {
+			return fmt.Errorf("store memberships: %w", err)
+		}
 	}
-	if err := q.AddRoomMembers(ctx, members); err != nil {
-		return fmt.Errorf("store memberships: %w", err)
-	}
-	if err := q.DeleteRoomGroups(ctx, goneGroups); err != nil {
-		return fmt.Errorf("clear rights of groups: %w", err)
-	}
-	if err := q.AddRoomGroups(ctx, groups); err != nil {
-		return fmt.Errorf("store rights of groups: %w", err)
+	if len(goneGroups.RoomKeys) > 0 {
+		if err := q.DeleteRoomGroups(ctx, goneGroups); err != nil {
+			return fmt.Errorf("clear rights of groups: %w", err)
+		}
+		if err := q.AddRoomGroups(ctx, groups); err != nil {
+			return fmt.Errorf("store rights of groups: %w", err)
+		}
 	}
 	return nil
 }
 
-// memberEvidence reads all that is known of the holders in a room.
-func (w *Writer) memberEvidence(
-	ctx context.Context, q *db.Queries, room int32, holders map[holder]bool,
-) (map[holder]membership.Evidence, error) {
-	var accounts, groups []int32
+// memberEvidence reads all that is known of the holders in their rooms.
+func (w *Writer) memberEvidence(ctx context.Context, q *db.Queries, holders map[holder]bool) (map[holder]membership.Evidence, error) {
+	rooms := map[int32]bool{}
+	sighted := db.ListSightingsParams{PortalID: w.Portal.ID}
+	said := db.ListMemberChangesParams{PortalID: w.Portal.ID, Promotions: audit.MemberActions(audit.MemberPromoted)}
 	for h := range holders {
+		rooms[h.room] = true
+		sighted.RoomKeys = append(sighted.RoomKeys, h.room)
+		sighted.AccountKeys = append(sighted.AccountKeys, h.account)
+		sighted.GroupKeys = append(sighted.GroupKeys, h.group)
 		if h.group != 0 {
-			groups = append(groups, h.group)
+			said.GroupKeys = append(said.GroupKeys, h.group)
 		} else {
-			accounts = append(accounts, h.account)
+			said.AccountKeys = append(said.AccountKeys, h.account)
 		}
 	}
+	said.RoomKeys = slices.Collect(maps.Keys(rooms))
 	evidence := make(map[holder]membership.Evidence, len(holders))
-	sightings, err := q.ListSightings(ctx, db.ListSightingsParams{PortalID: w.Portal.ID, RoomKey: room, AccountKeys: accounts, GroupKeys: groups})
+	sightings, err := q.ListSightings(ctx, sighted)
 	if err != nil {
 		return nil, fmt.Errorf("read what lists said: %w", err)
 	}
 	for _, s := range sightings {
-		h := holder{s.AccountKey, s.GroupKey}
+		h := holder{s.RoomKey, s.AccountKey, s.GroupKey}
 		e := evidence[h]
 		e.Sightings = append(e.Sightings, membership.Sighting{
 			ReadAt: s.ReadAt.UTC(), AsOf: s.AsOf.UTC(), Before: zeroTime(s.BeforeAt),
@@ -252,16 +270,14 @@ func (w *Writer) memberEvidence(
 		})
 		evidence[h] = e
 	}
-	changes, err := q.ListMemberChanges(ctx, db.ListMemberChangesParams{
-		PortalID: w.Portal.ID, RoomKey: room, AccountKeys: accounts, GroupKeys: groups, Promotions: audit.MemberActions(audit.MemberPromoted),
-	})
+	changes, err := q.ListMemberChanges(ctx, said)
 	if err != nil {
-		return nil, fmt.Errorf("read what the log said: %w", err)
+		return nil, fmt.Errorf("read what logs said: %w", err)
 	}
 	for _, c := range changes {
 		act, _ := audit.LookupMemberAct(c.ActionID)
 		change := membership.Change{At: c.OccurredAt.UTC(), EventID: c.EventID, Act: act}
-		concerned := holder{c.AccountKey, c.GroupKey}
+		concerned := holder{c.RoomKey, c.AccountKey, c.GroupKey}
 		if holders[concerned] {
 			e := evidence[concerned]
 			e.Changes = append(e.Changes, change)
@@ -271,59 +287,73 @@ func (w *Writer) memberEvidence(
 			continue
 		}
 		change.Act = audit.MemberDeposed
-		for _, account := range accounts {
-			if other := (holder{account: account}); other != concerned {
+		for other := range holders {
+			if other.room == c.RoomKey && other.group == 0 && other != concerned {
 				e := evidence[other]
 				e.Changes = append(e.Changes, change)
 				evidence[other] = e
 			}
 		}
 	}
-	return evidence, w.addImplied(ctx, q, room, evidence)
+	return evidence, w.addImplied(ctx, q, rooms, evidence)
 }
 
-// addImplied adds what the room's last list said of the holders without saying
+// addImplied adds what the rooms' last lists said of the holders without saying
 // anything new at the time, where changes that are known by now make it so. It is stored, so that it holds
 // whatever later lists say.
-func (w *Writer) addImplied(ctx context.Context, q *db.Queries, room int32, evidence map[holder]membership.Evidence) error {
-	last, err := q.GetLastList(ctx, db.GetLastListParams{PortalID: w.Portal.ID, RoomKey: room})
+func (w *Writer) addImplied(ctx context.Context, q *db.Queries, rooms map[int32]bool, evidence map[holder]membership.Evidence) error {
+	last, err := w.lastLists(ctx, q, rooms)
 	if err != nil {
-		return fmt.Errorf("read when the list was read last: %w", err)
+		return err
 	}
-	if last.MembersReadAt == nil {
-		return nil
-	}
-	readAt, asOf := last.MembersReadAt.UTC(), last.MembersAt.UTC()
-	arg := db.AddSightingsParams{PortalID: w.Portal.ID, RoomKey: room, ReadAt: readAt, AsOf: asOf}
+	arg := db.AddSightingsParams{PortalID: w.Portal.ID}
 	for h, e := range evidence {
-		s, ok := membership.Implied(e, readAt, asOf)
+		list, wasRead := last[h.room]
+		if !wasRead {
+			continue
+		}
+		s, ok := membership.Implied(e, list.readAt, list.asOf)
 		if !ok {
 			continue
 		}
 		e.Sightings = append(e.Sightings, s)
 		evidence[h] = e
-		arg.AccountKeys = append(arg.AccountKeys, h.account)
-		arg.GroupKeys = append(arg.GroupKeys, h.group)
-		arg.Accesses = append(arg.Accesses, int16(s.Right.Access))
-		arg.Owners = append(arg.Owners, s.Right.Owner)
+		addSighting(&arg, h, s)
 	}
 	if len(arg.AccountKeys) == 0 {
 		return nil
 	}
 	if err := q.AddSightings(ctx, arg); err != nil {
-		return fmt.Errorf("store what the last list says: %w", err)
+		return fmt.Errorf("store what the last lists say: %w", err)
 	}
 	return nil
+}
+
+// listRead is when a list of members was read, and as of when.
+type listRead struct{ readAt, asOf time.Time }
+
+// lastLists returns when the lists of the rooms were read last, of those of which one was.
+func (w *Writer) lastLists(ctx context.Context, q *db.Queries, rooms map[int32]bool) (map[int32]listRead, error) {
+	rows, err := q.ListLastLists(ctx, db.ListLastListsParams{PortalID: w.Portal.ID, RoomKeys: slices.Collect(maps.Keys(rooms))})
+	if err != nil {
+		return nil, fmt.Errorf("read when lists were read last: %w", err)
+	}
+	last := make(map[int32]listRead, len(rows))
+	for _, row := range rows {
+		last[row.RoomKey] = listRead{row.MembersReadAt.UTC(), row.MembersAt.UTC()}
+	}
+	return last, nil
 }
 
 // PutGroup stores who belongs to a group by the list that was read at readAt;
 // changes count as made at asOf.
 func (w *Writer) PutGroup(ctx context.Context, group audit.Group, readAt, asOf time.Time) error {
 	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		key, lastRead, err := w.groupKey(ctx, q, group.ID)
+		rows, err := w.addGroups(ctx, q, []string{group.ID})
 		if err != nil {
 			return err
 		}
+		key, lastRead := rows[0].GroupKey, zeroTime(rows[0].ReadAt)
 		ids := map[string]bool{}
 		for _, id := range group.MemberIDs {
 			ids[id] = true
@@ -335,12 +365,12 @@ func (w *Writer) PutGroup(ctx context.Context, group audit.Group, readAt, asOf t
 		for id := range ids {
 			listed[w.keys.accounts[id].key] = true
 		}
-		rows, err := q.ListOpenGroupMembers(ctx, db.ListOpenGroupMembersParams{PortalID: w.Portal.ID, GroupKey: key})
+		members, err := q.ListOpenGroupMembers(ctx, db.ListOpenGroupMembersParams{PortalID: w.Portal.ID, GroupKey: key})
 		if err != nil {
 			return fmt.Errorf("read known members: %w", err)
 		}
 		closed := db.CloseGroupMembersParams{PortalID: w.Portal.ID, GroupKey: key, ValidTo: asOf}
-		for _, account := range rows {
+		for _, account := range members {
 			if listed[account] {
 				delete(listed, account)
 			} else {
@@ -376,12 +406,25 @@ func (w *Writer) SetGroupTried(ctx context.Context, groupID string, at time.Time
 	return nil
 }
 
-func (w *Writer) groupKey(ctx context.Context, q *db.Queries, id string) (key int32, readAt time.Time, err error) {
-	rows, err := q.AddGroups(ctx, db.AddGroupsParams{PortalID: w.Portal.ID, GroupIDs: []string{id}})
-	if err != nil {
-		return 0, readAt, fmt.Errorf("add group %s: %w", id, err)
+// groupKeys returns the keys of groups by their ids.
+func (w *Writer) groupKeys(ctx context.Context, q *db.Queries, ids map[string]bool) (map[string]int32, error) {
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	return rows[0].GroupKey, zeroTime(rows[0].ReadAt), nil
+	rows, err := w.addGroups(ctx, q, slices.Sorted(maps.Keys(ids)))
+	keys := make(map[string]int32, len(rows))
+	for _, row := range rows {
+		keys[row.GroupID] = row.GroupKey
+	}
+	return keys, err
+}
+
+func (w *Writer) addGroups(ctx context.Context, q *db.Queries, ids []string) ([]db.AddGroupsRow, error) {
+	rows, err := q.AddGroups(ctx, db.AddGroupsParams{PortalID: w.Portal.ID, GroupIDs: ids})
+	if err != nil {
+		return nil, fmt.Errorf("add groups: %w", err)
+	}
+	return rows, nil
 }
 
 // RoomsToAsk returns the rooms whose members are to be asked for: those that

@@ -169,9 +169,11 @@ func TestMembersDatedByLog(t *testing.T) {
 	entry := func(id int64, at time.Time, who string) audit.LogEntry {
 		return audit.LogEntry{EventID: id, At: at, ActionID: audit.ActionRoomCreateUser, ActorID: "boss", AccountID: who}
 	}
-	_, _, err := r.writer.ApplyLog(t.Context(), room, []audit.LogEntry{entry(1, day(-80), "ann"), entry(2, day(-8), "bob")}, false)
+	_, _, err := r.writer.PutLogs(t.Context(), []audit.LogTurn{{
+		RoomID: room, Entries: []audit.LogEntry{entry(1, day(-80), "ann"), entry(2, day(-8), "bob")},
+		Read: audit.Span{From: day(-90), To: day(-7)}, WantedFrom: day(-90), AskedAt: day(-7),
+	}})
 	must(t, err)
-	must(t, r.writer.SetLogRead(t.Context(), room, audit.Span{From: day(-90), To: day(-7)}, day(-90), day(-7)))
 	r.want(t, day(-6), map[string]member{
 		"boss": {access: audit.AccessOwner}, "ann": {audit.AccessEditor, day(-80), day(-80)}, "bob": {audit.AccessEditor, day(-8), day(-8)},
 	})
@@ -185,10 +187,10 @@ func TestMembersOfAGivenRoom(t *testing.T) {
 	for _, logFirst := range []bool{false, true} {
 		r := newRoster(t)
 		given := func() {
-			_, _, err := r.writer.ApplyLog(t.Context(), room, []audit.LogEntry{
+			_, _, err := r.writer.PutLogs(t.Context(), []audit.LogTurn{{RoomID: room, Entries: []audit.LogEntry{
 				{EventID: 1, At: day(-7), ActionID: audit.ActionRoomChangeOwner, ActorID: "boss", AccountID: "ann"},
 				{EventID: 2, At: day(-6), ActionID: audit.ActionRoomRemoveUser, ActorID: "ann", AccountID: "bob"},
-			}, false)
+			}}})
 			must(t, err)
 		}
 		r.list(t, day(-9), person("boss", audit.AccessOwner), person("ann", audit.AccessEditor), person("bob", audit.AccessEditor))
@@ -217,13 +219,62 @@ func TestMembersGoneWithoutAWord(t *testing.T) {
 	boss := person("boss", audit.AccessOwner)
 	r.list(t, day(-9), boss)
 	r.list(t, day(-5), boss)
-	_, _, err := r.writer.ApplyLog(t.Context(), room, []audit.LogEntry{
+	_, _, err := r.writer.PutLogs(t.Context(), []audit.LogTurn{{RoomID: room, Entries: []audit.LogEntry{
 		{EventID: 1, At: day(-8), ActionID: audit.ActionRoomCreateUser, ActorID: "boss", AccountID: "ann"},
-	}, false)
+	}}})
 	must(t, err)
 	for range 2 {
 		r.want(t, day(-7), map[string]member{"boss": {access: audit.AccessOwner}, "ann": {joinedAt: day(-8), joinedAfter: day(-8)}})
 		r.want(t, day(-4), map[string]member{"boss": {access: audit.AccessOwner}})
 		r.list(t, day(-3), boss)
+	}
+}
+
+// TestMembersOfRoomsTogether: what the logs of several rooms say is the same whether it is stored in one
+// transaction or in one for each room.
+func TestMembersOfRoomsTogether(t *testing.T) {
+	t.Parallel()
+	const other = "813"
+	change := func(id int64, n int, action int32, account, group string) audit.LogEntry {
+		return audit.LogEntry{EventID: id, At: day(n), ActionID: action, ActorID: "boss", AccountID: account, GroupID: group}
+	}
+	turns := []audit.LogTurn{
+		{RoomID: room, Entries: []audit.LogEntry{
+			change(1, -80, audit.ActionRoomCreateUser, "ann", ""), change(2, -60, audit.ActionRoomChangeOwner, "bob", ""),
+		}, Explained: true, Changes: []audit.RoomEvent{{ID: 1, At: day(-80)}, {ID: 9, At: day(-70), ActionID: audit.ActionRoomRemoveUser}}},
+		{RoomID: other, Entries: []audit.LogEntry{
+			change(3, -50, audit.ActionRoomCreateUser, "ann", ""), change(4, -40, audit.ActionRoomCreateUser, "new", ""),
+			change(5, -30, audit.ActionRoomRemoveUser, "ann", ""), change(6, -20, 5094, "", "staff"),
+		}, Read: audit.Span{From: day(-90), To: day(-1)}, WantedFrom: day(-90), AskedAt: day(-1)},
+	}
+	// say returns all that is known of members and logs after the turns.
+	say := func(parts ...[]audit.LogTurn) (all string) {
+		r := newRoster(t)
+		must(t, r.writer.PutRooms(t.Context(), []audit.Room{{ID: room, Title: "Tender"}, {ID: other, Title: "Sales"}}, day(-9), attribution.NewRooms(nil)))
+		boss := person("boss", audit.AccessOwner)
+		must(t, r.writer.PutMembers(t.Context(), room, audit.MemberList{Readable: true, Grants: []audit.Grant{boss}}, day(-8), day(-8)))
+		must(t, r.writer.PutMembers(t.Context(), other, audit.MemberList{
+			Readable: true, Grants: []audit.Grant{boss, person("ann", audit.AccessEditor), group("staff", audit.AccessEditor)},
+		}, day(-7), day(-7)))
+		for _, turns := range parts {
+			_, _, err := r.writer.PutLogs(t.Context(), turns)
+			must(t, err)
+		}
+		must(t, r.conn.QueryRow(t.Context(), `
+			SELECT string_agg(x.line, E'\n' ORDER BY x.line)
+			FROM (
+				SELECT r.room_id || ' ' || a.account_id || ' ' || row_to_json(m) AS line
+				FROM room_member AS m NATURAL JOIN room AS r INNER JOIN account AS a USING (portal_id, account_key)
+				UNION ALL SELECT row_to_json(g)::text FROM room_group AS g
+				UNION ALL SELECT row_to_json(s)::text FROM member_sighting AS s
+				UNION ALL SELECT row_to_json(c)::text FROM membership_change AS c
+				UNION ALL SELECT row_to_json(h)::text FROM history_pending AS h
+				UNION ALL SELECT row_to_json(r)::text FROM room AS r
+			) AS x`).Scan(&all))
+		return all
+	}
+	together, apart := say(turns), say(turns[:1], turns[1:])
+	if together != apart {
+		t.Errorf("together:\n%s\n\none after another:\n%s", together, apart)
 	}
 }

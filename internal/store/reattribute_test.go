@@ -17,7 +17,7 @@ import (
 
 // blocksRead counts the blocks of audit_event and its indexes that f reads, in memory or
 // not, on connections other than conn.
-func blocksRead(t *testing.T, conn *pgx.Conn, f func()) int {
+func blocksRead(t *testing.T, conn *pgx.Conn, table string, f func()) int {
 	t.Helper()
 	count := func() (blocks int) {
 		t.Helper()
@@ -30,7 +30,7 @@ func blocksRead(t *testing.T, conn *pgx.Conn, f func()) int {
 		must(t, err)
 		must(t, conn.QueryRow(t.Context(), `
 			SELECT heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit
-			FROM pg_statio_user_tables WHERE relname = 'audit_event'`).Scan(&blocks))
+			FROM pg_statio_user_tables WHERE relname = $1`, table).Scan(&blocks))
 		return blocks
 	}
 	before := count()
@@ -74,12 +74,12 @@ func TestRecountReadsTouchedDays(t *testing.T) {
 	})
 	must(t, err)
 
-	blocks := blocksRead(t, conn, func() {
+	blocks := blocksRead(t, conn, "audit_event", func() {
 		st := open(t, url)
 		w, err := st.OpenWriter(context.WithoutCancel(t.Context()), bigportal.Host, owner("owner"), now)
 		must(t, err)
 		defer w.Close()
-		_, contradicted, err := w.ApplyLog(t.Context(), "100001", entries, false)
+		_, contradicted, err := w.PutLogs(t.Context(), []audit.LogTurn{{RoomID: "100001", Entries: entries}})
 		must(t, err)
 		if contradicted != 12 {
 			t.Errorf("the log contradicted %d events, not 12", contradicted)
@@ -115,7 +115,7 @@ func TestConfirmationStaysInPlace(t *testing.T) {
 			return e, err
 		})
 		must(t, err)
-		confirmed, _, err := w.ApplyLog(t.Context(), room.id, entries, false)
+		confirmed, _, err := w.PutLogs(t.Context(), []audit.LogTurn{{RoomID: room.id, Entries: entries}})
 		must(t, err)
 		if confirmed == 0 {
 			t.Fatalf("the log of room %s confirmed nothing", room.id)
@@ -124,7 +124,7 @@ func TestConfirmationStaysInPlace(t *testing.T) {
 	w.Close()
 	st.Close()
 	var updates, inPlace int
-	_ = blocksRead(t, conn, func() {})
+	_ = blocksRead(t, conn, "audit_event", func() {})
 	must(t, conn.QueryRow(t.Context(), `
 		SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'audit_event'`).Scan(&updates, &inPlace))
 	if updates == 0 || inPlace < updates*3/4 {

@@ -70,16 +70,17 @@ func TestShiftsEqualRecount(t *testing.T) {
 				check(err)
 				continue
 			}
-			var entries []audit.LogEntry
+			turns := []audit.LogTurn{{RoomID: rooms[0]}, {RoomID: rooms[1]}}
 			for _, i := range some {
 				e := b.Events[i]
 				entry := audit.LogEntry{EventID: e.ID, At: e.At, ActionID: e.Kind.ActionID, ActorID: e.ActorID}
 				if e.Kind.ActionID == audit.ActionRoomCreateUser && rapid.Bool().Draw(t, "own") {
 					entry.AccountID = e.ActorID
 				}
-				entries = append(entries, entry)
+				turn := &turns[rapid.IntRange(0, 1).Draw(t, "log of")]
+				turn.Entries = append(turn.Entries, entry)
 			}
-			_, _, err := w.ApplyLog(ctx, rapid.SampledFrom(rooms[:2]).Draw(t, "log of"), entries, false)
+			_, _, err := w.PutLogs(ctx, turns)
 			check(err)
 		}
 

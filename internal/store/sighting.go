@@ -101,25 +101,51 @@ func (s *sightingSet) add(entry attribution.Entry, at time.Time, room int32, par
 	s.arg.ParentIDs = append(s.arg.ParentIDs, parent)
 }
 
-// addSightings stores where a room's log has seen files and folders.
-func (w *Writer) addSightings(ctx context.Context, q *db.Queries, room int32, entries []audit.LogEntry, held map[int64]time.Time) error {
+// addSightings stores where logs have seen files and folders. Of events that are held, their own date counts.
+func (w *Writer) addSightings(ctx context.Context, q *db.Queries, turns []audit.LogTurn, held []db.ListEventsByIDRow) error {
 	seen := newSightingSet(w.Portal.ID, false)
-	for _, e := range entries {
-		if e.EntryID == "" {
-			continue
+	dates := make(map[int64]time.Time, len(held))
+	for _, row := range held {
+		dates[row.EventID] = row.OccurredAt.UTC()
+	}
+	for _, t := range turns {
+		room := w.keys.rooms[roomID{id: t.RoomID}]
+		for _, e := range t.Entries {
+			if !t.Whereabouts || e.EntryID == "" {
+				continue
+			}
+			at := e.At
+			if known, ok := dates[e.EventID]; ok {
+				at = known
+			}
+			action, _ := audit.LookupAction(e.ActionID)
+			seen.add(attribution.Entry{Folder: !action.Target.IsFile(), ID: e.EntryID}, at, room, e.ParentID)
 		}
-		at := e.At
-		if known, ok := held[e.EventID]; ok {
-			at = known
-		}
-		action, _ := audit.LookupAction(e.ActionID)
-		seen.add(attribution.Entry{Folder: !action.Target.IsFile(), ID: e.EntryID}, at, room, e.ParentID)
+	}
+	if len(seen.met) == 0 {
+		return nil
 	}
 	return w.putSightings(ctx, q, seen)
 }
 
 func (w *Writer) putSightings(ctx context.Context, q *db.Queries, seen *sightingSet) error {
 	w.forgetFolders()
+	folders := db.ListStrayFoldersParams{PortalID: w.Portal.ID}
+	for i, isFolder := range seen.arg.Folders {
+		if isFolder && seen.arg.ParentIDs[i] != "" {
+			folders.EntryIDs = append(folders.EntryIDs, seen.arg.EntryIDs[i])
+			folders.SeenAt = append(folders.SeenAt, seen.arg.SeenAt[i])
+			folders.ParentIDs = append(folders.ParentIDs, seen.arg.ParentIDs[i])
+		}
+	}
+	if len(folders.EntryIDs) > 0 {
+		var err error
+		// In a statement of its own, before there are new sightings: those are in the indexes, and where the planner
+		// knows nothing of the table each folder would read them all.
+		if seen.arg.StrayIDs, err = q.ListStrayFolders(ctx, folders); err != nil {
+			return fmt.Errorf("read where folders lay before: %w", err)
+		}
+	}
 	if err := q.AddEntrySightings(ctx, seen.arg); err != nil {
 		return fmt.Errorf("store where files and folders were: %w", err)
 	}
