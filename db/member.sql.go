@@ -425,27 +425,28 @@ func (q *Queries) ListLastLists(ctx context.Context, arg ListLastListsParams) ([
 }
 
 const listLastSightings = `-- name: ListLastSightings :many
-SELECT DISTINCT ON (s.account_key, s.group_key) s.account_key, s.group_key, s.access, s.is_owner
+SELECT DISTINCT ON (s.room_key, s.account_key, s.group_key) s.room_key, s.account_key, s.group_key, s.access, s.is_owner
 FROM member_sighting AS s
-WHERE s.portal_id = $1 AND s.room_key = $2
-ORDER BY s.account_key, s.group_key, s.read_at DESC
+WHERE s.portal_id = $1 AND s.room_key = ANY($2::integer[])
+ORDER BY s.room_key, s.account_key, s.group_key, s.read_at DESC
 `
 
 type ListLastSightingsParams struct {
 	PortalID int32
-	RoomKey  int32
+	RoomKeys []int32
 }
 
 type ListLastSightingsRow struct {
+	RoomKey    int32
 	AccountKey int32
 	GroupKey   int32
 	Access     int16
 	IsOwner    bool
 }
 
-// What the list of members that was read last said, and who has been on an earlier one.
+// What the lists of members that were read last said, and who has been on an earlier one.
 func (q *Queries) ListLastSightings(ctx context.Context, arg ListLastSightingsParams) ([]ListLastSightingsRow, error) {
-	rows, err := q.db.Query(ctx, listLastSightings, arg.PortalID, arg.RoomKey)
+	rows, err := q.db.Query(ctx, listLastSightings, arg.PortalID, arg.RoomKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -454,6 +455,7 @@ func (q *Queries) ListLastSightings(ctx context.Context, arg ListLastSightingsPa
 	for rows.Next() {
 		var i ListLastSightingsRow
 		if err := rows.Scan(
+			&i.RoomKey,
 			&i.AccountKey,
 			&i.GroupKey,
 			&i.Access,
@@ -572,21 +574,22 @@ func (q *Queries) ListOpenGroupMembers(ctx context.Context, arg ListOpenGroupMem
 }
 
 const listOpenMemberships = `-- name: ListOpenMemberships :many
-SELECT m.account_key, 0 AS group_key, m.access, m.is_owner
+SELECT m.room_key, m.account_key, 0 AS group_key, m.access, m.is_owner
 FROM room_member AS m
-WHERE m.portal_id = $1 AND m.room_key = $2 AND m.valid_to = 'infinity'
+WHERE m.portal_id = $1 AND m.room_key = ANY($2::integer[]) AND m.valid_to = 'infinity'
 UNION ALL
-SELECT 0, g.group_key, g.access, false
+SELECT g.room_key, 0, g.group_key, g.access, false
 FROM room_group AS g
-WHERE g.portal_id = $1 AND g.room_key = $2 AND g.valid_to = 'infinity'
+WHERE g.portal_id = $1 AND g.room_key = ANY($2::integer[]) AND g.valid_to = 'infinity'
 `
 
 type ListOpenMembershipsParams struct {
 	PortalID int32
-	RoomKey  int32
+	RoomKeys []int32
 }
 
 type ListOpenMembershipsRow struct {
+	RoomKey    int32
 	AccountKey int32
 	GroupKey   int32
 	Access     int16
@@ -595,7 +598,7 @@ type ListOpenMembershipsRow struct {
 
 // The memberships that are known not to have ended, of persons and of groups (account_key 0).
 func (q *Queries) ListOpenMemberships(ctx context.Context, arg ListOpenMembershipsParams) ([]ListOpenMembershipsRow, error) {
-	rows, err := q.db.Query(ctx, listOpenMemberships, arg.PortalID, arg.RoomKey)
+	rows, err := q.db.Query(ctx, listOpenMemberships, arg.PortalID, arg.RoomKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -604,6 +607,7 @@ func (q *Queries) ListOpenMemberships(ctx context.Context, arg ListOpenMembershi
 	for rows.Next() {
 		var i ListOpenMembershipsRow
 		if err := rows.Scan(
+			&i.RoomKey,
 			&i.AccountKey,
 			&i.GroupKey,
 			&i.Access,
@@ -898,51 +902,53 @@ func (q *Queries) SetGroupTried(ctx context.Context, arg SetGroupTriedParams) er
 }
 
 const setRoomMembersRead = `-- name: SetRoomMembersRead :exec
-UPDATE room
-SET members_since = coalesce(members_since, $1::timestamptz),
+UPDATE room AS r
+SET members_since = coalesce(r.members_since, $1::timestamptz),
     members_at = $1::timestamptz,
-    members_read_at = $2::timestamptz,
-    members_asked_at = $2::timestamptz,
+    members_read_at = l.read_at,
+    members_asked_at = l.read_at,
     unreadable_since = NULL
-WHERE portal_id = $3 AND room_key = $4
+FROM (SELECT unnest($3::integer[]) AS room_key, unnest($4::timestamptz[]) AS read_at) AS l
+WHERE r.portal_id = $2 AND r.room_key = l.room_key
 `
 
 type SetRoomMembersReadParams struct {
 	AsOf     time.Time
-	ReadAt   time.Time
 	PortalID int32
-	RoomKey  int32
+	RoomKeys []int32
+	ReadAt   []time.Time
 }
 
 func (q *Queries) SetRoomMembersRead(ctx context.Context, arg SetRoomMembersReadParams) error {
 	_, err := q.db.Exec(ctx, setRoomMembersRead,
 		arg.AsOf,
-		arg.ReadAt,
 		arg.PortalID,
-		arg.RoomKey,
+		arg.RoomKeys,
+		arg.ReadAt,
 	)
 	return err
 }
 
-const setRoomUnreadable = `-- name: SetRoomUnreadable :exec
-UPDATE room
-SET unreadable_since = coalesce(unreadable_since, $1::timestamptz), members_asked_at = $2::timestamptz
-WHERE portal_id = $3 AND room_key = $4
+const setRoomsUnreadable = `-- name: SetRoomsUnreadable :exec
+UPDATE room AS r
+SET unreadable_since = coalesce(r.unreadable_since, $1::timestamptz), members_asked_at = l.read_at
+FROM (SELECT unnest($3::integer[]) AS room_key, unnest($4::timestamptz[]) AS read_at) AS l
+WHERE r.portal_id = $2 AND r.room_key = l.room_key
 `
 
-type SetRoomUnreadableParams struct {
+type SetRoomsUnreadableParams struct {
 	AsOf     time.Time
-	ReadAt   time.Time
 	PortalID int32
-	RoomKey  int32
+	RoomKeys []int32
+	ReadAt   []time.Time
 }
 
-func (q *Queries) SetRoomUnreadable(ctx context.Context, arg SetRoomUnreadableParams) error {
-	_, err := q.db.Exec(ctx, setRoomUnreadable,
+func (q *Queries) SetRoomsUnreadable(ctx context.Context, arg SetRoomsUnreadableParams) error {
+	_, err := q.db.Exec(ctx, setRoomsUnreadable,
 		arg.AsOf,
-		arg.ReadAt,
 		arg.PortalID,
-		arg.RoomKey,
+		arg.RoomKeys,
+		arg.ReadAt,
 	)
 	return err
 }

@@ -61,21 +61,21 @@ FROM room
 WHERE portal_id = @portal_id AND room_key = ANY(@room_keys::integer[]) AND members_read_at IS NOT NULL;
 
 -- name: ListLastSightings :many
--- What the list of members that was read last said, and who has been on an earlier one.
-SELECT DISTINCT ON (s.account_key, s.group_key) s.account_key, s.group_key, s.access, s.is_owner
+-- What the lists of members that were read last said, and who has been on an earlier one.
+SELECT DISTINCT ON (s.room_key, s.account_key, s.group_key) s.room_key, s.account_key, s.group_key, s.access, s.is_owner
 FROM member_sighting AS s
-WHERE s.portal_id = @portal_id AND s.room_key = @room_key
-ORDER BY s.account_key, s.group_key, s.read_at DESC;
+WHERE s.portal_id = @portal_id AND s.room_key = ANY(@room_keys::integer[])
+ORDER BY s.room_key, s.account_key, s.group_key, s.read_at DESC;
 
 -- name: ListOpenMemberships :many
 -- The memberships that are known not to have ended, of persons and of groups (account_key 0).
-SELECT m.account_key, 0 AS group_key, m.access, m.is_owner
+SELECT m.room_key, m.account_key, 0 AS group_key, m.access, m.is_owner
 FROM room_member AS m
-WHERE m.portal_id = @portal_id AND m.room_key = @room_key AND m.valid_to = 'infinity'
+WHERE m.portal_id = @portal_id AND m.room_key = ANY(@room_keys::integer[]) AND m.valid_to = 'infinity'
 UNION ALL
-SELECT 0, g.group_key, g.access, false
+SELECT g.room_key, 0, g.group_key, g.access, false
 FROM room_group AS g
-WHERE g.portal_id = @portal_id AND g.room_key = @room_key AND g.valid_to = 'infinity';
+WHERE g.portal_id = @portal_id AND g.room_key = ANY(@room_keys::integer[]) AND g.valid_to = 'infinity';
 
 -- name: AddSightings :exec
 -- Year 1 as before_at is none, or not known to matter. A list can be read twice at one moment.
@@ -202,18 +202,20 @@ SELECT
 ON CONFLICT (portal_id, group_key, account_key, valid_from) DO UPDATE SET valid_to = 'infinity';
 
 -- name: SetRoomMembersRead :exec
-UPDATE room
-SET members_since = coalesce(members_since, @as_of::timestamptz),
+UPDATE room AS r
+SET members_since = coalesce(r.members_since, @as_of::timestamptz),
     members_at = @as_of::timestamptz,
-    members_read_at = @read_at::timestamptz,
-    members_asked_at = @read_at::timestamptz,
+    members_read_at = l.read_at,
+    members_asked_at = l.read_at,
     unreadable_since = NULL
-WHERE portal_id = @portal_id AND room_key = @room_key;
+FROM (SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@read_at::timestamptz[]) AS read_at) AS l
+WHERE r.portal_id = @portal_id AND r.room_key = l.room_key;
 
--- name: SetRoomUnreadable :exec
-UPDATE room
-SET unreadable_since = coalesce(unreadable_since, @as_of::timestamptz), members_asked_at = @read_at::timestamptz
-WHERE portal_id = @portal_id AND room_key = @room_key;
+-- name: SetRoomsUnreadable :exec
+UPDATE room AS r
+SET unreadable_since = coalesce(r.unreadable_since, @as_of::timestamptz), members_asked_at = l.read_at
+FROM (SELECT unnest(@room_keys::integer[]) AS room_key, unnest(@read_at::timestamptz[]) AS read_at) AS l
+WHERE r.portal_id = @portal_id AND r.room_key = l.room_key;
 
 -- name: AddMembershipChanges :many
 -- An empty account_id or group_id is none. Returns whom the changes concern of

@@ -125,6 +125,13 @@ type MemberList struct {
 	Accounts []Account
 }
 
+// RoomMembers is a room's sharing list as it was read at ReadAt.
+type RoomMembers struct {
+	RoomID string
+	MemberList
+	ReadAt time.Time
+}
+
 // Place is where a folder lies.
 type Place struct {
 	RoomID  string   // empty: in no room

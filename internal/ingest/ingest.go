@@ -83,9 +83,9 @@ type Sink interface {
 	KnownRooms(ctx context.Context) ([]attribution.Room, error)
 	PutRooms(ctx context.Context, rooms []audit.Room, at time.Time, known *attribution.Rooms) error
 	PutAccounts(ctx context.Context, accounts []audit.Account, at time.Time) error
-	// PutMembers and PutGroup store lists read at readAt; a change that nothing
-	// else dates counts as made at asOf.
-	PutMembers(ctx context.Context, roomID string, list audit.MemberList, readAt, asOf time.Time) error
+	// PutMembers and PutGroup store lists, that of a group read at readAt; a change that nothing
+	// else dates counts as made at asOf. No room may be among the lists twice.
+	PutMembers(ctx context.Context, lists []audit.RoomMembers, asOf time.Time) error
 	PutGroup(ctx context.Context, group audit.Group, readAt, asOf time.Time) error
 	// SetGroupTried notes that the portal gave no answer.
 	SetGroupTried(ctx context.Context, groupID string, at time.Time) error

@@ -80,7 +80,7 @@ func (s *Syncer) readMembers(ctx context.Context) error {
 		return err
 	}
 	s.tell("members")
-	return parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put putFunc) error {
+	return parallel(ctx, s.opts.Parallel, rooms, func(ctx context.Context, id string, put func(audit.RoomMembers) error) error {
 		at, stop := s.portalNow(), error(nil)
 		list, err := s.source.Members(ctx, id)
 		if err == nil {
@@ -93,9 +93,11 @@ func (s *Syncer) readMembers(ctx context.Context) error {
 			s.log.WarnContext(ctx, "members of a room cannot be read", slog.String("room", id), slog.Any("error", err))
 			list = audit.MemberList{}
 		}
-		err = put(func(ctx context.Context) error { return s.sink.PutMembers(ctx, id, list, at, s.until) })
+		err = put(audit.RoomMembers{RoomID: id, MemberList: list, ReadAt: at})
 		return cmp.Or(err, stop)
-	}, inTurn)
+	}, func(ctx context.Context, lists []audit.RoomMembers) error {
+		return s.sink.PutMembers(ctx, lists, s.until)
+	})
 }
 
 // readGroups reads the members of the groups that hold rights in rooms.

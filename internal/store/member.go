@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"roompulse/db"
@@ -51,44 +52,81 @@ func (w *Writer) putAccounts(ctx context.Context, q *db.Queries, accounts []audi
 	return nil
 }
 
-// PutMembers stores what a room's sharing list says that was read at readAt. A
+// PutMembers stores what rooms' sharing lists say. A
 // change that nothing else dates counts as made at asOf. An unreadable list
-// changes nothing but says so.
-func (w *Writer) PutMembers(ctx context.Context, roomID string, list audit.MemberList, readAt, asOf time.Time) error {
-	err := w.inRoomTx(ctx, roomID, func(ctx context.Context, q *db.Queries, key int32) error {
-		if !list.Readable {
-			return q.SetRoomUnreadable(ctx, db.SetRoomUnreadableParams{PortalID: w.Portal.ID, RoomKey: key, AsOf: asOf, ReadAt: readAt})
-		}
-		listed, err := w.listedRights(ctx, q, key, list)
-		if err != nil {
+// changes nothing but says so. No room may be among the lists twice.
+func (w *Writer) PutMembers(ctx context.Context, lists []audit.RoomMembers, asOf time.Time) error {
+	rooms, ids := map[roomID]bool{}, make([]string, len(lists))
+	for i, l := range lists {
+		rooms[roomID{id: l.RoomID}], ids[i] = true, l.RoomID
+	}
+	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		if err := w.roomKeys(ctx, q, rooms); err != nil {
 			return err
 		}
-		news, err := w.newRights(ctx, q, key, listed)
-		if err != nil {
-			return err
+		read := map[int32]audit.RoomMembers{}
+		unreadable := db.SetRoomsUnreadableParams{PortalID: w.Portal.ID, AsOf: asOf}
+		for _, l := range lists {
+			key := w.keys.rooms[roomID{id: l.RoomID}]
+			if l.Readable {
+				read[key] = l
+				continue
+			}
+			unreadable.RoomKeys = append(unreadable.RoomKeys, key)
+			unreadable.ReadAt = append(unreadable.ReadAt, l.ReadAt)
 		}
-		last, err := w.lastLists(ctx, q, map[int32]bool{key: true})
-		if err != nil {
-			return err
-		}
-		holders := map[holder]bool{}
-		sightings := db.AddSightingsParams{PortalID: w.Portal.ID}
-		for h, right := range news {
-			holders[h] = true
-			addSighting(&sightings, h, membership.Sighting{ReadAt: readAt, AsOf: asOf, Before: last[key].readAt, Right: right})
-		}
-		if len(news) > 0 {
-			if err := q.AddSightings(ctx, sightings); err != nil {
-				return fmt.Errorf("store what the list says: %w", err)
+		if len(unreadable.RoomKeys) > 0 {
+			if err := q.SetRoomsUnreadable(ctx, unreadable); err != nil {
+				return fmt.Errorf("record what cannot be read: %w", err)
 			}
 		}
-		if err := w.putSpans(ctx, q, holders); err != nil {
-			return err
+		if len(read) > 0 {
+			return w.putReadable(ctx, q, read, asOf)
 		}
-		return q.SetRoomMembersRead(ctx, db.SetRoomMembersReadParams{PortalID: w.Portal.ID, RoomKey: key, AsOf: asOf, ReadAt: readAt})
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("store members of room %s: %w", roomID, err)
+		return fmt.Errorf("store members of rooms %s: %w", strings.Join(ids, ", "), err)
+	}
+	return nil
+}
+
+// putReadable stores what lists say, by room.
+func (w *Writer) putReadable(ctx context.Context, q *db.Queries, lists map[int32]audit.RoomMembers, asOf time.Time) error {
+	listed, err := w.listedRights(ctx, q, lists)
+	if err != nil {
+		return err
+	}
+	rooms := slices.Collect(maps.Keys(lists))
+	news, err := w.newRights(ctx, q, rooms, listed)
+	if err != nil {
+		return err
+	}
+	last, err := w.lastLists(ctx, q, rooms)
+	if err != nil {
+		return err
+	}
+	holders := map[holder]bool{}
+	sightings := db.AddSightingsParams{PortalID: w.Portal.ID}
+	for h, right := range news {
+		holders[h] = true
+		addSighting(&sightings, h, membership.Sighting{ReadAt: lists[h.room].ReadAt, AsOf: asOf, Before: last[h.room].readAt, Right: right})
+	}
+	if len(news) > 0 {
+		if err := q.AddSightings(ctx, sightings); err != nil {
+			return fmt.Errorf("store what lists say: %w", err)
+		}
+	}
+	if err := w.putSpans(ctx, q, holders); err != nil {
+		return err
+	}
+	arg := db.SetRoomMembersReadParams{PortalID: w.Portal.ID, AsOf: asOf}
+	for key, l := range lists {
+		arg.RoomKeys = append(arg.RoomKeys, key)
+		arg.ReadAt = append(arg.ReadAt, l.ReadAt)
+	}
+	if err := q.SetRoomMembersRead(ctx, arg); err != nil {
+		return fmt.Errorf("record what was read: %w", err)
 	}
 	return nil
 }
@@ -96,20 +134,22 @@ func (w *Writer) PutMembers(ctx context.Context, roomID string, list audit.Membe
 // holder is who holds a right in a room: a person or a group, the other is 0.
 type holder struct{ room, account, group int32 }
 
-// listedRights are the rights on a room's list. Everybody on it gets an account row:
-// it can name people whom the portal's list of people leaves out.
-func (w *Writer) listedRights(ctx context.Context, q *db.Queries, room int32, list audit.MemberList) (map[holder]membership.Right, error) {
+// listedRights are the rights on rooms' lists. Everybody on them gets an account row:
+// they can name people whom the portal's list of people leaves out.
+func (w *Writer) listedRights(ctx context.Context, q *db.Queries, lists map[int32]audit.RoomMembers) (map[holder]membership.Right, error) {
 	ids, names, groups := map[string]bool{}, map[string]string{}, map[string]bool{}
-	for _, g := range list.Grants {
-		switch {
-		case g.AccountID != "":
-			ids[g.AccountID] = true
-		case g.Access.IsMember():
-			groups[g.GroupID] = true
+	for _, list := range lists {
+		for _, g := range list.Grants {
+			switch {
+			case g.AccountID != "":
+				ids[g.AccountID] = true
+			case g.Access.IsMember():
+				groups[g.GroupID] = true
+			}
 		}
-	}
-	for _, a := range list.Accounts {
-		names[a.ID] = a.Name
+		for _, a := range list.Accounts {
+			names[a.ID] = a.Name
+		}
 	}
 	if err := w.addAccounts(ctx, q, ids, names); err != nil {
 		return nil, err
@@ -119,33 +159,35 @@ func (w *Writer) listedRights(ctx context.Context, q *db.Queries, room int32, li
 		return nil, err
 	}
 	listed := map[holder]membership.Right{}
-	for _, g := range list.Grants {
-		right := membership.Right{Access: g.Access, Owner: g.Owner}
-		switch {
-		case !g.Access.IsMember():
-		case g.AccountID != "":
-			listed[holder{room: room, account: w.keys.accounts[g.AccountID].key}] = right
-		default:
-			listed[holder{room: room, group: groupKeys[g.GroupID]}] = right
+	for room, list := range lists {
+		for _, g := range list.Grants {
+			right := membership.Right{Access: g.Access, Owner: g.Owner}
+			switch {
+			case !g.Access.IsMember():
+			case g.AccountID != "":
+				listed[holder{room: room, account: w.keys.accounts[g.AccountID].key}] = right
+			default:
+				listed[holder{room: room, group: groupKeys[g.GroupID]}] = right
+			}
 		}
 	}
 	return listed, nil
 }
 
-// newRights are what a list says otherwise than the list before or than the
-// memberships that are known; zero where somebody is not on it.
+// newRights are what lists of rooms say otherwise than the lists before or than the
+// memberships that are known; zero where somebody is not on them.
 func (w *Writer) newRights(
-	ctx context.Context, q *db.Queries, room int32, listed map[holder]membership.Right,
+	ctx context.Context, q *db.Queries, rooms []int32, listed map[holder]membership.Right,
 ) (map[holder]membership.Right, error) {
 	said, known := map[holder]membership.Right{}, map[holder]membership.Right{}
-	last, err := q.ListLastSightings(ctx, db.ListLastSightingsParams{PortalID: w.Portal.ID, RoomKey: room})
+	last, err := q.ListLastSightings(ctx, db.ListLastSightingsParams{PortalID: w.Portal.ID, RoomKeys: rooms})
 	if err != nil {
-		return nil, fmt.Errorf("read the list before: %w", err)
+		return nil, fmt.Errorf("read the lists before: %w", err)
 	}
 	for _, s := range last {
-		said[holder{room, s.AccountKey, s.GroupKey}] = membership.Right{Access: audit.Access(s.Access), Owner: s.IsOwner}
+		said[holder{s.RoomKey, s.AccountKey, s.GroupKey}] = membership.Right{Access: audit.Access(s.Access), Owner: s.IsOwner}
 	}
-	open, err := q.ListOpenMemberships(ctx, db.ListOpenMembershipsParams{PortalID: w.Portal.ID, RoomKey: room})
+	open, err := q.ListOpenMemberships(ctx, db.ListOpenMembershipsParams{PortalID: w.Portal.ID, RoomKeys: rooms})
 	if err != nil {
 		return nil, fmt.Errorf("read known members: %w", err)
 	}
@@ -154,16 +196,19 @@ func (w *Writer) newRights(
 		if right == (membership.Right{}) { // a member, but nobody knows with which right
 			right.Access = audit.AccessVaries
 		}
-		known[holder{room, m.AccountKey, m.GroupKey}] = right
+		known[holder{m.RoomKey, m.AccountKey, m.GroupKey}] = right
 	}
-	all := maps.Clone(listed)
+	news := maps.Clone(listed)
 	for _, others := range []map[holder]membership.Right{said, known} {
 		for h := range others {
-			all[h] = listed[h] // zero if it is not on the list
+			news[h] = listed[h] // zero if it is not on the list
 		}
 	}
-	maps.DeleteFunc(all, func(h holder, right membership.Right) bool { return right == known[h] && right == said[h] })
-	return all, nil
+	maps.DeleteFunc(news, func(h holder, right membership.Right) bool {
+		isKnown := right == known[h]
+		return isKnown && right == said[h]
+	})
+	return news, nil
 }
 
 func addSighting(arg *db.AddSightingsParams, h holder, s membership.Sighting) {
@@ -295,13 +340,13 @@ func (w *Writer) memberEvidence(ctx context.Context, q *db.Queries, holders map[
 			}
 		}
 	}
-	return evidence, w.addImplied(ctx, q, rooms, evidence)
+	return evidence, w.addImplied(ctx, q, said.RoomKeys, evidence)
 }
 
 // addImplied adds what the rooms' last lists said of the holders without saying
 // anything new at the time, where changes that are known by now make it so. It is stored, so that it holds
 // whatever later lists say.
-func (w *Writer) addImplied(ctx context.Context, q *db.Queries, rooms map[int32]bool, evidence map[holder]membership.Evidence) error {
+func (w *Writer) addImplied(ctx context.Context, q *db.Queries, rooms []int32, evidence map[holder]membership.Evidence) error {
 	last, err := w.lastLists(ctx, q, rooms)
 	if err != nil {
 		return err
@@ -333,8 +378,8 @@ func (w *Writer) addImplied(ctx context.Context, q *db.Queries, rooms map[int32]
 type listRead struct{ readAt, asOf time.Time }
 
 // lastLists returns when the lists of the rooms were read last, of those of which one was.
-func (w *Writer) lastLists(ctx context.Context, q *db.Queries, rooms map[int32]bool) (map[int32]listRead, error) {
-	rows, err := q.ListLastLists(ctx, db.ListLastListsParams{PortalID: w.Portal.ID, RoomKeys: slices.Collect(maps.Keys(rooms))})
+func (w *Writer) lastLists(ctx context.Context, q *db.Queries, rooms []int32) (map[int32]listRead, error) {
+	rows, err := q.ListLastLists(ctx, db.ListLastListsParams{PortalID: w.Portal.ID, RoomKeys: rooms})
 	if err != nil {
 		return nil, fmt.Errorf("read when lists were read last: %w", err)
 	}

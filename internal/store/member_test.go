@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,7 +44,11 @@ func newRoster(t *testing.T) *roster {
 
 func (r *roster) list(t *testing.T, at time.Time, grants ...audit.Grant) {
 	t.Helper()
-	must(t, r.writer.PutMembers(t.Context(), room, audit.MemberList{Readable: true, Grants: grants}, at, at))
+	must(t, r.writer.PutMembers(t.Context(), []audit.RoomMembers{listOf(room, at, grants...)}, at))
+}
+
+func listOf(room string, at time.Time, grants ...audit.Grant) audit.RoomMembers {
+	return audit.RoomMembers{RoomID: room, MemberList: audit.MemberList{Readable: true, Grants: grants}, ReadAt: at}
 }
 
 func person(id string, access audit.Access) audit.Grant {
@@ -126,7 +131,7 @@ func TestMembersUnreadable(t *testing.T) {
 	t.Parallel()
 	r := newRoster(t)
 	r.list(t, day(-9), person("boss", audit.AccessOwner), person("ann", audit.AccessEditor))
-	must(t, r.writer.PutMembers(t.Context(), room, audit.MemberList{}, day(-8), day(-8)))
+	must(t, r.writer.PutMembers(t.Context(), []audit.RoomMembers{{RoomID: room, ReadAt: day(-8)}}, day(-8)))
 	r.want(t, day(-7), map[string]member{"boss": {access: audit.AccessOwner}, "ann": {access: audit.AccessEditor}})
 	facts, err := r.reader.InactiveFacts(t.Context(), audit.Window{From: day(-20), To: day(-7), Zone: time.UTC}, nil, audit.FilterAny, 0)
 	must(t, err)
@@ -230,7 +235,7 @@ func TestMembersGoneWithoutAWord(t *testing.T) {
 	}
 }
 
-// TestMembersOfRoomsTogether: what the logs of several rooms say is the same whether it is stored in one
+// TestMembersOfRoomsTogether: what the lists and logs of several rooms say is the same whether it is stored in one
 // transaction or in one for each room.
 func TestMembersOfRoomsTogether(t *testing.T) {
 	t.Parallel()
@@ -238,43 +243,52 @@ func TestMembersOfRoomsTogether(t *testing.T) {
 	change := func(id int64, n int, action int32, account, group string) audit.LogEntry {
 		return audit.LogEntry{EventID: id, At: day(n), ActionID: action, ActorID: "boss", AccountID: account, GroupID: group}
 	}
+	boss := person("boss", audit.AccessOwner)
+	lists := []audit.RoomMembers{
+		listOf(room, day(-8), boss, person("bob", audit.AccessEditor)),
+		listOf(other, day(-7), boss, person("ann", audit.AccessEditor), group("staff", audit.AccessEditor)),
+	}
 	turns := []audit.LogTurn{
 		{RoomID: room, Entries: []audit.LogEntry{
-			change(1, -80, audit.ActionRoomCreateUser, "ann", ""), change(2, -60, audit.ActionRoomChangeOwner, "bob", ""),
+			change(1, -80, audit.ActionRoomCreateUser, "ann", ""), change(2, -6, audit.ActionRoomChangeOwner, "bob", ""),
 		}, Explained: true, Changes: []audit.RoomEvent{{ID: 1, At: day(-80)}, {ID: 9, At: day(-70), ActionID: audit.ActionRoomRemoveUser}}},
 		{RoomID: other, Entries: []audit.LogEntry{
 			change(3, -50, audit.ActionRoomCreateUser, "ann", ""), change(4, -40, audit.ActionRoomCreateUser, "new", ""),
-			change(5, -30, audit.ActionRoomRemoveUser, "ann", ""), change(6, -20, 5094, "", "staff"),
+			change(5, -30, audit.ActionRoomRemoveUser, "new", ""), change(7, -4, audit.ActionRoomChangeOwner, "ann", ""), change(6, -20, audit.ActionRoomGroupAdded, "", "staff"),
 		}, Read: audit.Span{From: day(-90), To: day(-1)}, WantedFrom: day(-90), AskedAt: day(-1)},
 	}
-	// say returns all that is known of members and logs after the turns.
-	say := func(parts ...[]audit.LogTurn) (all string) {
+	manager := person("boss", audit.AccessRoomManager)
+	later := []audit.RoomMembers{
+		listOf(room, day(-2), person("bob", audit.AccessOwner), manager), listOf(other, day(-2), person("ann", audit.AccessOwner), manager),
+	}
+	// learn returns all that is known of members and logs after n rooms were stored at once.
+	learn := func(n int) (all string) {
 		r := newRoster(t)
 		must(t, r.writer.PutRooms(t.Context(), []audit.Room{{ID: room, Title: "Tender"}, {ID: other, Title: "Sales"}}, day(-9), attribution.NewRooms(nil)))
-		boss := person("boss", audit.AccessOwner)
-		must(t, r.writer.PutMembers(t.Context(), room, audit.MemberList{Readable: true, Grants: []audit.Grant{boss}}, day(-8), day(-8)))
-		must(t, r.writer.PutMembers(t.Context(), other, audit.MemberList{
-			Readable: true, Grants: []audit.Grant{boss, person("ann", audit.AccessEditor), group("staff", audit.AccessEditor)},
-		}, day(-7), day(-7)))
-		for _, turns := range parts {
+		must(t, r.writer.PutAccounts(t.Context(), []audit.Account{{ID: "new"}}, day(-9))) // lest keys go by which room comes first
+		for lists := range slices.Chunk(lists, n) {
+			must(t, r.writer.PutMembers(t.Context(), lists, day(-7)))
+		}
+		for turns := range slices.Chunk(turns, n) {
 			_, _, err := r.writer.PutLogs(t.Context(), turns)
 			must(t, err)
 		}
+		for lists := range slices.Chunk(later, n) {
+			must(t, r.writer.PutMembers(t.Context(), lists, day(-2)))
+		}
 		must(t, r.conn.QueryRow(t.Context(), `
-			SELECT string_agg(x.line, E'\n' ORDER BY x.line)
+			SELECT string_agg(x.line::text, E'\n' ORDER BY x.line::text)
 			FROM (
-				SELECT r.room_id || ' ' || a.account_id || ' ' || row_to_json(m) AS line
-				FROM room_member AS m NATURAL JOIN room AS r INNER JOIN account AS a USING (portal_id, account_key)
-				UNION ALL SELECT row_to_json(g)::text FROM room_group AS g
-				UNION ALL SELECT row_to_json(s)::text FROM member_sighting AS s
-				UNION ALL SELECT row_to_json(c)::text FROM membership_change AS c
-				UNION ALL SELECT row_to_json(h)::text FROM history_pending AS h
-				UNION ALL SELECT row_to_json(r)::text FROM room AS r
+				SELECT row_to_json(m) AS line FROM room_member AS m
+				UNION ALL SELECT row_to_json(g) FROM room_group AS g
+				UNION ALL SELECT row_to_json(s) FROM member_sighting AS s
+				UNION ALL SELECT row_to_json(c) FROM membership_change AS c
+				UNION ALL SELECT row_to_json(h) FROM history_pending AS h
+				UNION ALL SELECT row_to_json(r) FROM room AS r
 			) AS x`).Scan(&all))
 		return all
 	}
-	together, apart := say(turns), say(turns[:1], turns[1:])
-	if together != apart {
+	if together, apart := learn(2), learn(1); together != apart {
 		t.Errorf("together:\n%s\n\none after another:\n%s", together, apart)
 	}
 }

@@ -166,14 +166,3 @@ func (w *Writer) wantLogs(ctx context.Context, q *db.Queries, from map[string]ti
 	}
 	return nil
 }
-
-// inRoomTx is inTx with the key of a room.
-func (w *Writer) inRoomTx(ctx context.Context, id string, f func(ctx context.Context, q *db.Queries, key int32) error) error {
-	return w.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
-		room := roomID{id: id}
-		if err := w.roomKeys(ctx, q, map[roomID]bool{room: true}); err != nil {
-			return err
-		}
-		return f(ctx, q, w.keys.rooms[room])
-	})
-}
