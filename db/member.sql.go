@@ -482,8 +482,8 @@ LEFT JOIN LATERAL ( -- by the key, also where the planner takes the changes for 
     WHERE o.portal_id = $1 AND o.event_id = c.event_id
     OFFSET 0
 ) AS e ON true
-LEFT JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
-LEFT JOIN people_group AS g ON g.portal_id = c.portal_id AND g.group_id = c.group_id
+LEFT JOIN account AS a ON a.portal_id = $1 AND a.account_id = c.account_id
+LEFT JOIN people_group AS g ON g.portal_id = $1 AND g.group_id = c.group_id
 WHERE c.portal_id = $1 AND c.room_key = ANY($2::integer[])
     AND (a.account_key = ANY($3::integer[]) OR g.group_key = ANY($4::integer[]) OR c.action_id = ANY($5::integer[]))
 ORDER BY c.event_id

@@ -54,10 +54,21 @@ added AS (
         WHERE o.portal_id = $2::integer AND o.is_unresolved = $3::boolean AND o.room_id = w.room_id
     )
     RETURNING a.room_key, a.room_id
+),
+folders AS (
+    INSERT INTO entry (portal_id, is_folder, entry_id, spreads)
+    SELECT $2::integer, true, a.room_id, true
+    FROM added AS a
+    WHERE NOT $3::boolean
+        AND (
+            EXISTS (SELECT FROM entry_sighting AS s WHERE s.portal_id = $2::integer AND s.parent_id = a.room_id)
+            OR EXISTS (SELECT FROM entry_move AS m WHERE m.portal_id = $2::integer AND m.parent_id = a.room_id)
+        )
+    ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET spreads = true
 )
-SELECT room_key, room_id FROM added
+SELECT room_key, room_id, true AS is_new FROM added
 UNION ALL
-SELECT o.room_key, o.room_id
+SELECT o.room_key, o.room_id, false
 FROM room AS o
 WHERE o.portal_id = $2::integer AND o.is_unresolved = $3::boolean AND o.room_id = ANY($1::text[])
 `
@@ -71,9 +82,11 @@ type AddRoomsParams struct {
 type AddRoomsRow struct {
 	RoomKey int32
 	RoomID  string
+	IsNew   bool
 }
 
-// Gives keys to rooms, or to unresolved titles, new ones to those not met before.
+// Gives keys to rooms, or to unresolved titles, new ones to those not met before. What was seen in a new
+// room or moved there, when it passed for a folder, is to be judged again.
 func (q *Queries) AddRooms(ctx context.Context, arg AddRoomsParams) ([]AddRoomsRow, error) {
 	rows, err := q.db.Query(ctx, addRooms, arg.RoomIDs, arg.PortalID, arg.IsUnresolved)
 	if err != nil {
@@ -83,7 +96,7 @@ func (q *Queries) AddRooms(ctx context.Context, arg AddRoomsParams) ([]AddRoomsR
 	items := []AddRoomsRow{}
 	for rows.Next() {
 		var i AddRoomsRow
-		if err := rows.Scan(&i.RoomKey, &i.RoomID); err != nil {
+		if err := rows.Scan(&i.RoomKey, &i.RoomID, &i.IsNew); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

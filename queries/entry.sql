@@ -184,7 +184,7 @@ CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the
     UNION ALL
     SELECT a.occurred_at, 0, x.parent_id, false, NOT x.is_crossing
     FROM entry_move AS x
-    INNER JOIN audit_event AS a ON a.portal_id = x.portal_id AND a.event_id = x.event_id
+    INNER JOIN audit_event AS a ON a.portal_id = @portal_id AND a.event_id = x.event_id
     WHERE x.portal_id = @portal_id AND x.is_folder = w.is_folder AND x.entry_id = w.entry_id
     OFFSET 0
 ) AS s
@@ -274,7 +274,7 @@ FROM entry AS e
 CROSS JOIN LATERAL (
     SELECT count(*) AS events
     FROM entry_event AS o
-    WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id
+    WHERE o.portal_id = @portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id
 ) AS n
 WHERE e.portal_id = @portal_id AND e.is_stale
 ORDER BY e.is_folder, e.entry_id

@@ -123,8 +123,8 @@ LEFT JOIN LATERAL ( -- by the key, also where the planner takes the changes for 
     WHERE o.portal_id = @portal_id AND o.event_id = c.event_id
     OFFSET 0
 ) AS e ON true
-LEFT JOIN account AS a ON a.portal_id = c.portal_id AND a.account_id = c.account_id
-LEFT JOIN people_group AS g ON g.portal_id = c.portal_id AND g.group_id = c.group_id
+LEFT JOIN account AS a ON a.portal_id = @portal_id AND a.account_id = c.account_id
+LEFT JOIN people_group AS g ON g.portal_id = @portal_id AND g.group_id = c.group_id
 WHERE c.portal_id = @portal_id AND c.room_key = ANY(@room_keys::integer[])
     AND (a.account_key = ANY(@account_keys::integer[]) OR g.group_key = ANY(@group_keys::integer[]) OR c.action_id = ANY(@promotions::integer[]))
 ORDER BY c.event_id;

@@ -22,7 +22,8 @@ SELECT
 ON CONFLICT DO NOTHING;
 
 -- name: AddRooms :many
--- Gives keys to rooms, or to unresolved titles, new ones to those not met before.
+-- Gives keys to rooms, or to unresolved titles, new ones to those not met before. What was seen in a new
+-- room or moved there, when it passed for a folder, is to be judged again.
 WITH wanted AS (
     SELECT unnest(@room_ids::text[]) AS room_id
 ),
@@ -39,10 +40,21 @@ added AS (
         WHERE o.portal_id = @portal_id::integer AND o.is_unresolved = @is_unresolved::boolean AND o.room_id = w.room_id
     )
     RETURNING a.room_key, a.room_id
+),
+folders AS (
+    INSERT INTO entry (portal_id, is_folder, entry_id, spreads)
+    SELECT @portal_id::integer, true, a.room_id, true
+    FROM added AS a
+    WHERE NOT @is_unresolved::boolean
+        AND (
+            EXISTS (SELECT FROM entry_sighting AS s WHERE s.portal_id = @portal_id::integer AND s.parent_id = a.room_id)
+            OR EXISTS (SELECT FROM entry_move AS m WHERE m.portal_id = @portal_id::integer AND m.parent_id = a.room_id)
+        )
+    ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET spreads = true
 )
-SELECT room_key, room_id FROM added
+SELECT room_key, room_id, true AS is_new FROM added
 UNION ALL
-SELECT o.room_key, o.room_id
+SELECT o.room_key, o.room_id, false
 FROM room AS o
 WHERE o.portal_id = @portal_id::integer AND o.is_unresolved = @is_unresolved::boolean AND o.room_id = ANY(@room_ids::text[]);
 

@@ -301,6 +301,9 @@ func (w *Writer) roomKeys(ctx context.Context, q *db.Queries, wanted map[roomID]
 		}
 		for _, row := range rows {
 			w.keys.rooms[roomID{row.RoomID, unresolved}] = row.RoomKey
+			if row.IsNew && !unresolved {
+				w.forgetFolders()
+			}
 		}
 	}
 	return nil

@@ -108,3 +108,51 @@ func TestFirstSightingsAreCheap(t *testing.T) {
 		t.Errorf("%d blocks read for %d folders; at most %d were expected", blocks, folders, limit)
 	}
 }
+
+// TestRoomTakenForFolder: a log named a folder that turns out to be a room. What was seen in it is judged again.
+func TestRoomTakenForFolder(t *testing.T) {
+	t.Parallel()
+	const later = "900"
+	r := newRoster(t)
+	_, err := r.writer.StartRun(t.Context(), "test", now, now)
+	must(t, err)
+	event := func(id int64, action int32, target ...string) audit.Event {
+		return audit.Event{
+			ID: id, At: day(-40), ActorID: "boss", Target: target, Context: sql.NullString{String: "Rooms: Tender", Valid: true},
+			Kind: audit.Kind{ActionID: action, Product: sql.NullInt16{Int16: audit.ProductDocuments, Valid: true}},
+		}
+	}
+	read := audit.ReadWindow{Span: audit.Span{From: day(-41), To: day(-1)}, ReadAt: now, Rows: 3, Events: []audit.Event{
+		// A folder that left some room, lest all stays where it was seen.
+		event(1, fileAction, "7"), event(2, audit.ActionFolderMovedOverwriting, "100", "901"), event(3, audit.ActionFolderMovedOverwriting, "100", "901"),
+	}}
+	rooms := attribution.NewRooms([]attribution.Room{{ID: room, Title: "Tender"}, {ID: "813", Title: "Tender"}})
+	batch := attribution.NewBatch(read)
+	batch.Judge(attribution.Evidence{}, rooms)
+	_, err = r.writer.CommitWindows(t.Context(), batch)
+	must(t, err)
+	below := inFolder(day(-50), "55")
+	folder := audit.LogEntry{At: day(-51), EntryID: "55", ParentID: later, ActionID: audit.ActionFolderMoved}
+	_, _, err = r.writer.PutLogs(t.Context(), []audit.LogTurn{{RoomID: room, Entries: []audit.LogEntry{below, folder}, Whereabouts: true}})
+	must(t, err)
+
+	judged := func() (events int) {
+		must(t, r.writer.JudgeEntries(t.Context(), func(e audit.Event, _ []attribution.Sighting) attribution.Answer {
+			if e.ID == 1 {
+				events++
+			}
+			return attribution.Answer{RoomID: "Tender", Source: attribution.SourceUnresolved}
+		}, func([]audit.Event, []attribution.Answer) attribution.Open { return attribution.NewOpen() }))
+		return events
+	}
+	if n := judged(); n != 1 {
+		t.Errorf("the event was judged %d times after the log was read", n)
+	}
+	must(t, r.writer.PutRooms(t.Context(), []audit.Room{{ID: room, Title: "Tender"}, {ID: later, Title: "Sales"}}, day(-1), rooms))
+	if n := judged(); n != 1 {
+		t.Errorf("the event was judged %d times after the folder turned out to be a room", n)
+	}
+	if n := judged(); n != 0 {
+		t.Errorf("the event was judged %d times with nothing new", n)
+	}
+}
