@@ -354,6 +354,48 @@ func (q *Queries) ListWrongAccountLasts(ctx context.Context, arg ListWrongAccoun
 	return items, nil
 }
 
+const listWrongComplete = `-- name: ListWrongComplete :many
+SELECT lower(r)::timestamptz AS span_from, upper(r)::timestamptz AS span_to
+FROM (
+    SELECT unnest((kept.spans - made.spans) + (made.spans - kept.spans)) AS r
+    FROM (
+        SELECT coalesce(range_agg(tstzrange(w.window_from, w.window_to)), '{}'::tstzmultirange) AS spans
+        FROM sync_window AS w
+        WHERE w.portal_id = $1
+    ) AS made
+    CROSS JOIN (
+        SELECT coalesce((SELECT c.spans FROM sync_complete AS c WHERE c.portal_id = $1), '{}'::tstzmultirange) AS spans
+    ) AS kept
+) AS wrong
+ORDER BY 1
+`
+
+type ListWrongCompleteRow struct {
+	SpanFrom time.Time
+	SpanTo   time.Time
+}
+
+// Spans that are called complete and have no window, and those of windows that are not, oldest first.
+func (q *Queries) ListWrongComplete(ctx context.Context, portalID int32) ([]ListWrongCompleteRow, error) {
+	rows, err := q.db.Query(ctx, listWrongComplete, portalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListWrongCompleteRow{}
+	for rows.Next() {
+		var i ListWrongCompleteRow
+		if err := rows.Scan(&i.SpanFrom, &i.SpanTo); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listWrongRoomDays = `-- name: ListWrongRoomDays :many
 SELECT coalesce(c.room_key, d.room_key)::integer AS room_key, coalesce(c.account_key, d.account_key)::integer AS account_key
 FROM (
@@ -517,5 +559,18 @@ type RecountEventHoursParams struct {
 
 func (q *Queries) RecountEventHours(ctx context.Context, arg RecountEventHoursParams) error {
 	_, err := q.db.Exec(ctx, recountEventHours, arg.PortalID, arg.Begins, arg.Ends)
+	return err
+}
+
+const remakeComplete = `-- name: RemakeComplete :exec
+INSERT INTO sync_complete (portal_id, spans)
+SELECT $1, coalesce(range_agg(tstzrange(w.window_from, w.window_to)), '{}'::tstzmultirange)
+FROM sync_window AS w
+WHERE w.portal_id = $1
+ON CONFLICT (portal_id) DO UPDATE SET spans = excluded.spans
+`
+
+func (q *Queries) RemakeComplete(ctx context.Context, portalID int32) error {
+	_, err := q.db.Exec(ctx, remakeComplete, portalID)
 	return err
 }

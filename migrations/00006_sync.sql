@@ -66,6 +66,17 @@ COMMENT ON COLUMN sync_window.read_at IS 'Portal time, UTC, when the span was re
 COMMENT ON COLUMN sync_window.checked_at IS 'Portal time, UTC, when the span was last read or checked for late events';
 COMMENT ON COLUMN sync_window.run_id IS 'Sync run that read it';
 
+-- What all windows of a portal make together, kept in the transaction that adds or cuts one: reports ask
+-- for it, and a portal has as many windows as its history is long.
+CREATE TABLE sync_complete (
+    portal_id  integer PRIMARY KEY,
+    spans      tstzmultirange NOT NULL
+);
+
+COMMENT ON TABLE sync_complete IS 'The spans of sync_window of each portal, neighbours joined; a portal has no row before its first window';
+COMMENT ON COLUMN sync_complete.portal_id IS 'Portal';
+COMMENT ON COLUMN sync_complete.spans IS 'Spans of time for which all events of the portal are here, UTC, starts included, ends excluded';
+
 CREATE TABLE sync_gap (
     portal_id      integer NOT NULL,
     gap_id         integer NOT NULL,
@@ -111,5 +122,6 @@ COMMENT ON COLUMN sync_task.wanted_at IS 'Latest event, UTC, that calls for doin
 -- +goose Down
 DROP TABLE sync_task;
 DROP TABLE sync_gap;
+DROP TABLE sync_complete;
 DROP TABLE sync_window;
 DROP TABLE sync_run;

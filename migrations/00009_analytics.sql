@@ -29,15 +29,15 @@ SELECT
         WHEN p.floor_is_oldest THEN greatest(c.complete_from, w.oldest_event_at)
         ELSE c.complete_from
     END AS complete_from,
-    w.complete_until
+    upper(s.spans) AS complete_until
 FROM portal AS p
 LEFT JOIN (
     SELECT
-        s.portal_id, max(s.window_to) AS complete_until, min(s.oldest_at) AS oldest_event_at,
-        range_agg(tstzrange(s.window_from, s.window_to)) AS complete
+        s.portal_id, min(s.oldest_at) AS oldest_event_at
     FROM sync_window AS s
     GROUP BY s.portal_id
 ) AS w ON w.portal_id = p.portal_id
+LEFT JOIN sync_complete AS s ON s.portal_id = p.portal_id
 LEFT JOIN (
     SELECT g.portal_id, range_agg(tstzrange(g.gap_from, g.gap_to)) AS accepted
     FROM sync_gap AS g
@@ -46,8 +46,8 @@ LEFT JOIN (
 ) AS a ON a.portal_id = p.portal_id
 LEFT JOIN LATERAL (
     -- The last span of what is complete, accepted gaps bridged; it begins where something in it is complete.
-    SELECT lower(w.complete * tstzmultirange(u.span)) AS complete_from
-    FROM unnest((w.complete + coalesce(a.accepted, '{}')) * tstzmultirange(tstzrange(NULL, w.complete_until))) AS u (span)
+    SELECT lower(s.spans * tstzmultirange(u.span)) AS complete_from
+    FROM unnest((s.spans + coalesce(a.accepted, '{}')) * tstzmultirange(tstzrange(NULL, upper(s.spans)))) AS u (span)
     ORDER BY u.span DESC
     LIMIT 1
 ) AS c ON true
@@ -379,10 +379,9 @@ SELECT
     s.accept_reason
 FROM (
     SELECT
-        w.portal_id, 'complete' AS state, unnest(range_agg(tstzrange(w.window_from, w.window_to))) AS span,
+        c.portal_id, 'complete' AS state, unnest(c.spans) AS span,
         NULL::integer AS gap_id, NULL::text AS cause, NULL::timestamptz AS found_at, NULL::timestamptz AS accepted_at, NULL::text AS accept_reason
-    FROM sync_window AS w
-    GROUP BY w.portal_id
+    FROM sync_complete AS c
     UNION ALL
     SELECT
         g.portal_id, CASE WHEN g.accepted_at IS NULL THEN 'gap' ELSE 'accepted_gap' END, tstzrange(g.gap_from, g.gap_to),
@@ -392,13 +391,9 @@ FROM (
     UNION ALL
     SELECT
         w.portal_id, 'not_fetched',
-        unnest(tstzmultirange(tstzrange(f.floor_at, w.complete_until)) - w.complete - coalesce(g.gaps, '{}')),
+        unnest(tstzmultirange(tstzrange(f.floor_at, upper(w.spans))) - w.spans - coalesce(g.gaps, '{}')),
         NULL, NULL, NULL, NULL, NULL
-    FROM (
-        SELECT c.portal_id, max(c.window_to) AS complete_until, range_agg(tstzrange(c.window_from, c.window_to)) AS complete
-        FROM sync_window AS c
-        GROUP BY c.portal_id
-    ) AS w
+    FROM sync_complete AS w
     INNER JOIN portal AS f ON f.portal_id = w.portal_id
     LEFT JOIN (
         SELECT o.portal_id, range_agg(tstzrange(o.gap_from, o.gap_to)) AS gaps
@@ -406,7 +401,7 @@ FROM (
         WHERE o.closed_at IS NULL
         GROUP BY o.portal_id
     ) AS g ON g.portal_id = w.portal_id
-    WHERE f.floor_at < w.complete_until
+    WHERE f.floor_at < upper(w.spans)
 ) AS s
 LEFT JOIN portal AS p ON p.portal_id = s.portal_id;
 

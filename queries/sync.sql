@@ -41,6 +41,18 @@ LIMIT @max_rows;
 INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
 VALUES (@portal_id, @window_from, @window_to, @rows, @oldest_at, @read_at, @read_at, @run_id);
 
+-- name: AddComplete :exec
+-- Of a window that has been added.
+INSERT INTO sync_complete AS c (portal_id, spans)
+VALUES (@portal_id, tstzmultirange(tstzrange(@since::timestamptz, @until::timestamptz)))
+ON CONFLICT (portal_id) DO UPDATE SET spans = c.spans + excluded.spans;
+
+-- name: CutComplete :exec
+-- Of windows that have been cut.
+UPDATE sync_complete
+SET spans = spans - tstzmultirange(tstzrange(@since::timestamptz, @until::timestamptz))
+WHERE portal_id = @portal_id;
+
 -- name: CutWindowsAfter :exec
 -- The parts of windows that follow a gap, as windows of their own. Of these
 -- three queries this is the first. What the portal lists for a part is what is held for it.
@@ -93,15 +105,9 @@ SET oldest_at = least(oldest_at, @oldest_at::timestamptz)
 WHERE portal_id = @portal_id AND window_from <= @oldest_at::timestamptz AND window_to > @oldest_at::timestamptz;
 
 -- name: ListCompleteSpans :many
--- The complete spans, neighbours joined, oldest first. The key gives the windows in order;
--- range_agg takes half as long again to bring them into it.
+-- The complete spans, neighbours joined, oldest first.
 SELECT lower(r)::timestamptz AS span_from, upper(r)::timestamptz AS span_to
-FROM (
-    SELECT unnest(range_agg(tstzrange(w.window_from, w.window_to))) AS r
-    FROM (
-        SELECT window_from, window_to FROM sync_window WHERE portal_id = @portal_id ORDER BY window_from
-    ) AS w
-) AS spans
+FROM (SELECT unnest(c.spans) AS r FROM sync_complete AS c WHERE c.portal_id = @portal_id) AS spans
 ORDER BY 1;
 
 -- name: ListMissingSpans :many
@@ -110,11 +116,7 @@ SELECT lower(r)::timestamptz AS span_from, upper(r)::timestamptz AS span_to
 FROM (
     SELECT unnest(
         tstzmultirange(tstzrange(@since::timestamptz, @until::timestamptz))
-        - coalesce((
-            SELECT range_agg(tstzrange(w.window_from, w.window_to))
-            FROM sync_window AS w
-            WHERE w.portal_id = @portal_id
-        ), '{}'::tstzmultirange)
+        - coalesce((SELECT c.spans FROM sync_complete AS c WHERE c.portal_id = @portal_id), '{}'::tstzmultirange)
         - coalesce((
             SELECT range_agg(tstzrange(g.gap_from, g.gap_to))
             FROM sync_gap AS g

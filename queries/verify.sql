@@ -196,3 +196,26 @@ FROM (
     LIMIT @chunk
 ) AS w
 ORDER BY w.window_from;
+
+-- name: ListWrongComplete :many
+-- Spans that are called complete and have no window, and those of windows that are not, oldest first.
+SELECT lower(r)::timestamptz AS span_from, upper(r)::timestamptz AS span_to
+FROM (
+    SELECT unnest((kept.spans - made.spans) + (made.spans - kept.spans)) AS r
+    FROM (
+        SELECT coalesce(range_agg(tstzrange(w.window_from, w.window_to)), '{}'::tstzmultirange) AS spans
+        FROM sync_window AS w
+        WHERE w.portal_id = @portal_id
+    ) AS made
+    CROSS JOIN (
+        SELECT coalesce((SELECT c.spans FROM sync_complete AS c WHERE c.portal_id = @portal_id), '{}'::tstzmultirange) AS spans
+    ) AS kept
+) AS wrong
+ORDER BY 1;
+
+-- name: RemakeComplete :exec
+INSERT INTO sync_complete (portal_id, spans)
+SELECT @portal_id, coalesce(range_agg(tstzrange(w.window_from, w.window_to)), '{}'::tstzmultirange)
+FROM sync_window AS w
+WHERE w.portal_id = @portal_id
+ON CONFLICT (portal_id) DO UPDATE SET spans = excluded.spans;

@@ -306,7 +306,7 @@ func TestAskedOnceMore(t *testing.T) {
 			[]string{"dana@partner.example", "boris.lind@example.org"},
 		},
 		"data that went missing": {
-			"DELETE FROM sync_window", nil,
+			"DELETE FROM sync_complete", nil,
 		},
 		"no manager": {
 			"UPDATE account SET status = 2 WHERE account_id = 'user-boris'",

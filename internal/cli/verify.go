@@ -91,6 +91,7 @@ var wrong = map[audit.Part]string{
 	audit.PartRoomLasts:    "rows that differ from room_day",
 	audit.PartAccountLasts: "rows that differ from account_day",
 	audit.PartWindows:      "windows that are called complete and lack events, or that overlap",
+	audit.PartComplete:     "spans that differ from sync_window",
 }
 
 func writeVerification(w io.Writer, portal store.Portal, v audit.Verification) error {

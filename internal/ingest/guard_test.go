@@ -190,6 +190,7 @@ func TestSyncMovesEarlier(t *testing.T) {
 		exec("INSERT INTO " + table + " " + query)
 	}
 	exec("DELETE FROM sync_window")
+	exec("DELETE FROM sync_complete")
 	h.mustSync(t)
 	h.checkTruth(t, year(2000), year(2100))
 	h.checkRollups(t)

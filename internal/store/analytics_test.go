@@ -121,6 +121,10 @@ func TestCoverageView(t *testing.T) {
 				}
 				batch.Queue("INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id) VALUES ($1, $2, $3, 0, $4, $3, $3, 1)",
 					portal, from, to, oldest)
+				batch.Queue(`
+					INSERT INTO sync_complete AS c VALUES ($1, tstzmultirange(tstzrange($2, $3)))
+					ON CONFLICT (portal_id) DO UPDATE SET spans = c.spans + excluded.spans`,
+					portal, from, to)
 			case "gap", "accepted gap", "closed gap":
 				batch.Queue(`
 					INSERT INTO sync_gap (portal_id, gap_id, gap_from, gap_to, is_lost, cause, found_at, tried_at, accepted_at, closed_at)

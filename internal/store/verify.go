@@ -56,7 +56,7 @@ func (w *Writer) Repair(ctx context.Context, now time.Time, tell func(day time.T
 }
 
 func (v *verifier) run(ctx context.Context) (audit.Verification, error) {
-	for _, pass := range []func(context.Context) error{v.days, v.roomLasts, v.accountLasts, v.windows} {
+	for _, pass := range []func(context.Context) error{v.days, v.roomLasts, v.accountLasts, v.windows, v.complete} {
 		if err := pass(ctx); err != nil {
 			return v.found, fmt.Errorf("verify the warehouse: %w", err)
 		}
@@ -322,6 +322,22 @@ func (v *verifier) windows(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (v *verifier) complete(ctx context.Context) error {
+	return v.inTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		wrong, err := q.ListWrongComplete(ctx, v.portal.ID)
+		if err != nil {
+			return fmt.Errorf("compare what is complete: %w", err)
+		}
+		for _, span := range wrong {
+			v.add(audit.PartComplete, 1, span.SpanFrom.UTC().Truncate(24*time.Hour))
+		}
+		if len(wrong) == 0 || v.writer == nil {
+			return nil
+		}
+		return q.RemakeComplete(ctx, v.portal.ID)
+	})
 }
 
 // reopen takes a span out of what is complete. Sync reads it again, or it is a

@@ -20,6 +20,7 @@ const dump = `
 		UNION ALL SELECT 'account_day ' || d::text FROM account_day AS d
 		UNION ALL SELECT 'account_last ' || d::text FROM account_last AS d
 		UNION ALL SELECT 'event_hour ' || d::text FROM event_hour AS d
+		UNION ALL SELECT 'sync_complete ' || d::text FROM sync_complete AS d
 		UNION ALL SELECT 'class ' || event_id || ' ' || class FROM audit_event
 	) AS lines`
 
@@ -72,6 +73,9 @@ func TestVerify(t *testing.T) {
 		{"account's last event gone", "DELETE FROM account_last WHERE account_key = (SELECT min(account_key) FROM account_last)", audit.PartAccountLasts},
 		{"last event of no account", "INSERT INTO account_last (portal_id, account_key, last_at) VALUES (1, 2000000000, '2026-11-01')", audit.PartAccountLasts},
 		{"account's last event too late", "UPDATE account_last SET last_at = last_at + INTERVAL '1 second'", audit.PartAccountLasts},
+		{"complete without a window", "UPDATE sync_complete SET spans = spans + '{[2009-01-01Z, 2009-01-02Z), [2009-02-01Z, 2009-02-02Z)}'", audit.PartComplete},
+		{"windows that are not called complete", "UPDATE sync_complete SET spans = spans - '{[2009-01-01Z, 2026-11-01Z)}'", audit.PartComplete},
+		{"nothing called complete", "DELETE FROM sync_complete", audit.PartComplete},
 		// What a release that changes the table of actions leaves behind.
 		{"older rules", "UPDATE audit_event SET class = 1 WHERE class = 2 AND event_id % 3 = 0", audit.PartClasses},
 		{"older rules that counted nobody", "UPDATE audit_event SET class = -1 WHERE class >= 0 AND event_id % 50 = 0", audit.PartClasses},

@@ -263,6 +263,9 @@ func (w *Writer) cutWindows(ctx context.Context, q *db.Queries, span audit.Span)
 	if err := q.CutWindowsBefore(ctx, db.CutWindowsBeforeParams{PortalID: w.Portal.ID, GapFrom: span.From}); err != nil {
 		return fmt.Errorf("keep what precedes the gap: %w", err)
 	}
+	if err := q.CutComplete(ctx, db.CutCompleteParams{PortalID: w.Portal.ID, Since: span.From, Until: span.To}); err != nil {
+		return fmt.Errorf("take the gap out of what is complete: %w", err)
+	}
 	return nil
 }
 
@@ -362,6 +365,9 @@ func (w *Writer) addWindow(ctx context.Context, q *db.Queries, window audit.Read
 	})
 	if err != nil {
 		return fmt.Errorf("record the window: %w", err)
+	}
+	if err := q.AddComplete(ctx, db.AddCompleteParams{PortalID: w.Portal.ID, Since: window.From, Until: window.To}); err != nil {
+		return fmt.Errorf("add the window to what is complete: %w", err)
 	}
 	if err := q.CloseGaps(ctx, db.CloseGapsParams{PortalID: w.Portal.ID, Since: window.From, Until: window.To, ClosedAt: window.ReadAt}); err != nil {
 		return fmt.Errorf("close gaps in the window: %w", err)

@@ -93,7 +93,7 @@ func TestMissingSpansHourByHour(t *testing.T) {
 		}
 		v, err := st.Reader(w.Portal).Verify(ctx, ignore)
 		if err != nil || !v.Sound() {
-			t.Fatalf("windows overlap: %+v, %v", v, err)
+			t.Fatalf("windows overlap, or do not make what is complete: %+v, %v", v, err)
 		}
 	})
 }
