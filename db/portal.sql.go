@@ -81,6 +81,23 @@ func (q *Queries) GetNewestEventBefore(ctx context.Context, arg GetNewestEventBe
 	return newest_at, err
 }
 
+const getOldestEvent = `-- name: GetOldestEvent :one
+SELECT coalesce(min(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS oldest_at
+FROM audit_event AS e
+WHERE e.portal_id = $1
+    AND date_bin('1 hour', e.occurred_at, 'epoch') = (
+        SELECT min(h.hour) FROM event_hour AS h WHERE h.portal_id = $1
+    )
+`
+
+// Date of the oldest event held; year 1 if there is none.
+func (q *Queries) GetOldestEvent(ctx context.Context, portalID int32) (time.Time, error) {
+	row := q.db.QueryRow(ctx, getOldestEvent, portalID)
+	var oldest_at time.Time
+	err := row.Scan(&oldest_at)
+	return oldest_at, err
+}
+
 const getPortalByHost = `-- name: GetPortalByHost :one
 SELECT portal_id, host, owner_account_id, floor_at, floor_is_oldest, closed_until, created_at FROM portal WHERE host = $1
 `

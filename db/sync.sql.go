@@ -125,8 +125,8 @@ func (q *Queries) AddQuarantined(ctx context.Context, arg AddQuarantinedParams) 
 }
 
 const addWindow = `-- name: AddWindow :exec
-INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
-VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
+INSERT INTO sync_window (portal_id, window_from, window_to, rows, read_at, checked_at, run_id)
+VALUES ($1, $2, $3, $4, $5, $5, $6)
 `
 
 type AddWindowParams struct {
@@ -134,7 +134,6 @@ type AddWindowParams struct {
 	WindowFrom time.Time
 	WindowTo   time.Time
 	Rows       int32
-	OldestAt   *time.Time
 	ReadAt     time.Time
 	RunID      int32
 }
@@ -145,7 +144,6 @@ func (q *Queries) AddWindow(ctx context.Context, arg AddWindowParams) error {
 		arg.WindowFrom,
 		arg.WindowTo,
 		arg.Rows,
-		arg.OldestAt,
 		arg.ReadAt,
 		arg.RunID,
 	)
@@ -216,7 +214,7 @@ func (q *Queries) CutComplete(ctx context.Context, arg CutCompleteParams) error 
 }
 
 const cutWindowsAfter = `-- name: CutWindowsAfter :exec
-INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
+INSERT INTO sync_window (portal_id, window_from, window_to, rows, read_at, checked_at, run_id)
 SELECT
     w.portal_id, $1::timestamptz, w.window_to,
     (
@@ -225,7 +223,7 @@ SELECT
             AND (e.occurred_at BETWEEN $1::timestamptz AND w.window_to) IS TRUE
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', $1::timestamptz, 'epoch') AND w.window_to
     ),
-    w.oldest_at, w.read_at, w.checked_at, w.run_id
+    w.read_at, w.checked_at, w.run_id
 FROM sync_window AS w
 WHERE w.portal_id = $2 AND w.window_from < $1::timestamptz AND w.window_to > $1::timestamptz
 `
@@ -381,18 +379,6 @@ type FinishTaskParams struct {
 func (q *Queries) FinishTask(ctx context.Context, arg FinishTaskParams) error {
 	_, err := q.db.Exec(ctx, finishTask, arg.PortalID, arg.Task, arg.DoneAt)
 	return err
-}
-
-const getOldestEvent = `-- name: GetOldestEvent :one
-SELECT coalesce(min(oldest_at), '0001-01-01 00:00:00+00')::timestamptz AS oldest_at FROM sync_window WHERE portal_id = $1
-`
-
-// Date of the oldest event held; year 1 if there is none.
-func (q *Queries) GetOldestEvent(ctx context.Context, portalID int32) (time.Time, error) {
-	row := q.db.QueryRow(ctx, getOldestEvent, portalID)
-	var oldest_at time.Time
-	err := row.Scan(&oldest_at)
-	return oldest_at, err
 }
 
 const getTitleChecks = `-- name: GetTitleChecks :one
@@ -685,23 +671,6 @@ func (q *Queries) ListWindowsSince(ctx context.Context, arg ListWindowsSincePara
 		return nil, err
 	}
 	return items, nil
-}
-
-const setWindowOldest = `-- name: SetWindowOldest :exec
-UPDATE sync_window
-SET oldest_at = least(oldest_at, $1::timestamptz)
-WHERE portal_id = $2 AND window_from <= $1::timestamptz AND window_to > $1::timestamptz
-`
-
-type SetWindowOldestParams struct {
-	OldestAt time.Time
-	PortalID int32
-}
-
-// Notes a late event that may be older than all others of its window.
-func (q *Queries) SetWindowOldest(ctx context.Context, arg SetWindowOldestParams) error {
-	_, err := q.db.Exec(ctx, setWindowOldest, arg.OldestAt, arg.PortalID)
-	return err
 }
 
 const setWindowsChecked = `-- name: SetWindowsChecked :exec

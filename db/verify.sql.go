@@ -213,7 +213,7 @@ SELECT
         WHERE q.portal_id = $1 AND q.window_from >= w.window_from AND q.window_to <= w.window_to
     ) AS held
 FROM (
-    SELECT portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id FROM sync_window AS s
+    SELECT portal_id, window_from, window_to, rows, read_at, checked_at, run_id FROM sync_window AS s
     WHERE s.portal_id = $1 AND s.window_from >= $2
     ORDER BY s.window_from
     LIMIT $3

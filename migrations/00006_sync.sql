@@ -49,7 +49,6 @@ CREATE TABLE sync_window (
     window_from  timestamptz NOT NULL,
     window_to    timestamptz NOT NULL CHECK (window_to > window_from),
     rows         integer NOT NULL,
-    oldest_at    timestamptz,
     read_at      timestamptz NOT NULL,
     checked_at   timestamptz NOT NULL,
     run_id       integer NOT NULL,
@@ -61,7 +60,6 @@ COMMENT ON COLUMN sync_window.portal_id IS 'Portal';
 COMMENT ON COLUMN sync_window.window_from IS 'Start of the span, UTC, included';
 COMMENT ON COLUMN sync_window.window_to IS 'End of the span, UTC, excluded';
 COMMENT ON COLUMN sync_window.rows IS 'Rows the portal listed from window_from to window_to, both included';
-COMMENT ON COLUMN sync_window.oldest_at IS 'Date of the oldest event listed, UTC; null if none';
 COMMENT ON COLUMN sync_window.read_at IS 'Portal time, UTC, when the span was read';
 COMMENT ON COLUMN sync_window.checked_at IS 'Portal time, UTC, when the span was last read or checked for late events';
 COMMENT ON COLUMN sync_window.run_id IS 'Sync run that read it';

@@ -24,19 +24,19 @@ SELECT
     p.owner_account_id,
     p.created_at AS first_synced_at,
     r.last_synced_at,
-    w.oldest_event_at,
+    o.oldest_event_at,
     CASE
-        WHEN p.floor_is_oldest THEN greatest(c.complete_from, w.oldest_event_at)
+        WHEN p.floor_is_oldest THEN greatest(c.complete_from, o.oldest_event_at)
         ELSE c.complete_from
     END AS complete_from,
     upper(s.spans) AS complete_until
 FROM portal AS p
 LEFT JOIN (
-    SELECT
-        s.portal_id, min(s.oldest_at) AS oldest_event_at
-    FROM sync_window AS s
-    GROUP BY s.portal_id
-) AS w ON w.portal_id = p.portal_id
+    SELECT e.portal_id, min(e.occurred_at) AS oldest_event_at
+    FROM (SELECT h.portal_id, min(h.hour) AS hour FROM event_hour AS h GROUP BY h.portal_id) AS f
+    INNER JOIN audit_event AS e ON e.portal_id = f.portal_id AND date_bin('1 hour', e.occurred_at, 'epoch') = f.hour
+    GROUP BY e.portal_id
+) AS o ON o.portal_id = p.portal_id
 LEFT JOIN sync_complete AS s ON s.portal_id = p.portal_id
 LEFT JOIN (
     SELECT g.portal_id, range_agg(tstzrange(g.gap_from, g.gap_to)) AS accepted

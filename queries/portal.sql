@@ -45,6 +45,15 @@ WHERE e.portal_id = @portal_id
         WHERE h.portal_id = @portal_id AND h.hour < date_bin('1 hour', @before::timestamptz, 'epoch')
     ) AND @before;
 
+-- name: GetOldestEvent :one
+-- Date of the oldest event held; year 1 if there is none.
+SELECT coalesce(min(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS oldest_at
+FROM audit_event AS e
+WHERE e.portal_id = @portal_id
+    AND date_bin('1 hour', e.occurred_at, 'epoch') = (
+        SELECT min(h.hour) FROM event_hour AS h WHERE h.portal_id = @portal_id
+    );
+
 -- name: GetNewestEvent :one
 -- Date of the newest event held; year 1 if there is none.
 SELECT coalesce(max(e.occurred_at), '0001-01-01 00:00:00+00')::timestamptz AS newest_at

@@ -38,8 +38,8 @@ ORDER BY run_id DESC
 LIMIT @max_rows;
 
 -- name: AddWindow :exec
-INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
-VALUES (@portal_id, @window_from, @window_to, @rows, @oldest_at, @read_at, @read_at, @run_id);
+INSERT INTO sync_window (portal_id, window_from, window_to, rows, read_at, checked_at, run_id)
+VALUES (@portal_id, @window_from, @window_to, @rows, @read_at, @read_at, @run_id);
 
 -- name: AddComplete :exec
 -- Of a window that has been added.
@@ -56,7 +56,7 @@ WHERE portal_id = @portal_id;
 -- name: CutWindowsAfter :exec
 -- The parts of windows that follow a gap, as windows of their own. Of these
 -- three queries this is the first. What the portal lists for a part is what is held for it.
-INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id)
+INSERT INTO sync_window (portal_id, window_from, window_to, rows, read_at, checked_at, run_id)
 SELECT
     w.portal_id, @gap_to::timestamptz, w.window_to,
     (
@@ -65,7 +65,7 @@ SELECT
             AND (e.occurred_at BETWEEN @gap_to::timestamptz AND w.window_to) IS TRUE
             AND date_bin('1 hour', e.occurred_at, 'epoch') BETWEEN date_bin('1 hour', @gap_to::timestamptz, 'epoch') AND w.window_to
     ),
-    w.oldest_at, w.read_at, w.checked_at, w.run_id
+    w.read_at, w.checked_at, w.run_id
 FROM sync_window AS w
 WHERE w.portal_id = @portal_id AND w.window_from < @gap_to::timestamptz AND w.window_to > @gap_to::timestamptz;
 
@@ -97,12 +97,6 @@ ORDER BY window_from DESC;
 UPDATE sync_window
 SET checked_at = greatest(checked_at, @checked_at)
 WHERE portal_id = @portal_id AND window_from >= @since AND window_to <= @until;
-
--- name: SetWindowOldest :exec
--- Notes a late event that may be older than all others of its window.
-UPDATE sync_window
-SET oldest_at = least(oldest_at, @oldest_at::timestamptz)
-WHERE portal_id = @portal_id AND window_from <= @oldest_at::timestamptz AND window_to > @oldest_at::timestamptz;
 
 -- name: ListCompleteSpans :many
 -- The complete spans, neighbours joined, oldest first.
@@ -156,10 +150,6 @@ WHERE portal_id = @portal_id AND NOT is_lost AND closed_at IS NULL AND gap_from 
 UPDATE sync_gap
 SET accepted_at = @accepted_at::timestamptz, accept_reason = @accept_reason::text
 WHERE portal_id = @portal_id AND gap_id = @gap_id AND closed_at IS NULL;
-
--- name: GetOldestEvent :one
--- Date of the oldest event held; year 1 if there is none.
-SELECT coalesce(min(oldest_at), '0001-01-01 00:00:00+00')::timestamptz AS oldest_at FROM sync_window WHERE portal_id = @portal_id;
 
 -- name: AddQuarantined :execrows
 INSERT INTO quarantine (portal_id, sha256, body, reason, run_id, window_from, window_to)

@@ -785,6 +785,7 @@ func TestCookbookReadsLittle(t *testing.T) {
 	}
 	reading := []string{ // the raw events
 		"actions.sql", "activity.sql", "activity_by_hour.sql", "countries.sql", "downloads.sql", "person_timeline.sql", "unresolved_titles.sql",
+		"data_quality.sql", // the hour of the oldest one
 	}
 	for _, q := range questions(t) {
 		blocks, by := explain(t, analyst, q.with(t, values)).eventBlocks()

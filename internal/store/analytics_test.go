@@ -115,16 +115,22 @@ func TestCoverageView(t *testing.T) {
 			at = to
 			switch kind := rapid.SampledFrom([]string{"window", "empty window", "gap", "accepted gap", "closed gap", "nothing"}).Draw(t, "kind"); kind {
 			case "window", "empty window":
-				var oldest *time.Time
-				if kind == "window" {
-					oldest = &from
-				}
-				batch.Queue("INSERT INTO sync_window (portal_id, window_from, window_to, rows, oldest_at, read_at, checked_at, run_id) VALUES ($1, $2, $3, 0, $4, $3, $3, 1)",
-					portal, from, to, oldest)
+				batch.Queue("INSERT INTO sync_window (portal_id, window_from, window_to, rows, read_at, checked_at, run_id) VALUES ($1, $2, $3, 0, $3, $3, 1)",
+					portal, from, to)
 				batch.Queue(`
 					INSERT INTO sync_complete AS c VALUES ($1, tstzmultirange(tstzrange($2, $3)))
 					ON CONFLICT (portal_id) DO UPDATE SET spans = c.spans + excluded.spans`,
 					portal, from, to)
+				if kind == "window" {
+					held := from.Add(time.Duration(rapid.IntRange(0, 59).Draw(t, "minutes")) * time.Minute)
+					batch.Queue(`
+						WITH hour AS (
+							INSERT INTO event_hour (portal_id, hour, room_source, class, events) VALUES ($1, date_bin('1 hour', $3, 'epoch'), 0, 0, 1)
+						)
+						INSERT INTO audit_event (portal_id, event_id, occurred_at, account_key, kind_key, client_key, room_source, class, run_id)
+						VALUES ($1, $2, $3, 1, 1, 1, 0, 0, 1)`,
+						portal, i, held)
+				}
 			case "gap", "accepted gap", "closed gap":
 				batch.Queue(`
 					INSERT INTO sync_gap (portal_id, gap_id, gap_from, gap_to, is_lost, cause, found_at, tried_at, accepted_at, closed_at)

@@ -277,11 +277,6 @@ func (w *Writer) setLate(ctx context.Context, q *db.Queries, window audit.ReadWi
 	if gone := int(held) - len(window.Events); gone > 0 {
 		return fmt.Errorf("%w: it does not list %d events that are held", audit.ErrRestored, gone)
 	}
-	if oldest := oldestOf(window.Events); !oldest.IsZero() {
-		if err := q.SetWindowOldest(ctx, db.SetWindowOldestParams{PortalID: w.Portal.ID, OldestAt: oldest}); err != nil {
-			return fmt.Errorf("note the oldest event: %w", err)
-		}
-	}
 	return w.setChecked(ctx, q, window.Span, window.ReadAt)
 }
 
@@ -361,7 +356,7 @@ func otherAct(eventID int64) error {
 func (w *Writer) addWindow(ctx context.Context, q *db.Queries, window audit.ReadWindow) error {
 	err := q.AddWindow(ctx, db.AddWindowParams{
 		PortalID: w.Portal.ID, WindowFrom: window.From, WindowTo: window.To, Rows: int32(window.Rows), //nolint:gosec // a window has thousands of rows
-		OldestAt: nullTime(oldestOf(window.Events)), ReadAt: window.ReadAt, RunID: w.runID,
+		ReadAt: window.ReadAt, RunID: w.runID,
 	})
 	if err != nil {
 		return fmt.Errorf("record the window: %w", err)
@@ -373,16 +368,6 @@ func (w *Writer) addWindow(ctx context.Context, q *db.Queries, window audit.Read
 		return fmt.Errorf("close gaps in the window: %w", err)
 	}
 	return nil
-}
-
-// oldestOf is the date of the oldest of the events, zero if there are none.
-func oldestOf(events []audit.Event) (oldest time.Time) {
-	for i := range events {
-		if at := events[i].At; oldest.IsZero() || at.Before(oldest) {
-			oldest = at
-		}
-	}
-	return oldest
 }
 
 // resolveKeys makes sure that keys has all values of the events and all rooms.

@@ -167,7 +167,9 @@ func TestWindowsTogether(t *testing.T) {
 				t.Fatalf("%+v, %v", found, err)
 			}
 			result, err := conn.Query(ctx, `
-				SELECT format('%s to %s: %s rows since %s', window_from, window_to, rows, oldest_at) FROM sync_window WHERE portal_id = $1
+				SELECT format('%s to %s: %s rows', window_from, window_to, rows) FROM sync_window WHERE portal_id = $1
+				UNION ALL
+				SELECT format('complete: %s', spans) FROM sync_complete WHERE portal_id = $1
 				UNION ALL
 				SELECT format('event %s at %s: class %s', event_id, occurred_at, class) FROM audit_event WHERE portal_id = $1
 				UNION ALL

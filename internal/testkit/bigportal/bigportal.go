@@ -81,8 +81,8 @@ completed AS (
 	INSERT INTO sync_complete (portal_id, spans)
 	VALUES (1, tstzmultirange(tstzrange($2::timestamptz, $2::timestamptz + $3::integer * INTERVAL '1 day')))
 )
-INSERT INTO sync_window (portal_id, window_from, oldest_at, window_to, read_at, checked_at, rows, run_id)
-SELECT 1, w.begins, w.begins AS oldest_at, w.ends, w.until, w.until AS checked_at, 0, 1
+INSERT INTO sync_window (portal_id, window_from, window_to, read_at, checked_at, rows, run_id)
+SELECT 1, w.begins, w.ends, w.until, w.until AS checked_at, 0, 1
 FROM (
 	SELECT
 		$2::timestamptz + i * $3::integer * INTERVAL '1 day' / $4::integer AS begins,
