@@ -296,11 +296,16 @@ const listAccountsSeen = `-- name: ListAccountsSeen :many
 WITH today AS (
     SELECT e.account_key, max(e.occurred_at) AS last_at
     FROM audit_event AS e
-    WHERE EXISTS (SELECT FROM account_last AS l WHERE l.portal_id = $2 AND l.last_at >= $1)
+    WHERE EXISTS (
+            SELECT FROM account_day AS d
+            WHERE d.portal_id = $2 AND d.day = $3::date AND d.last_at >= $1
+                AND (cardinality($4::integer[]) = 0 OR d.account_key = ANY($4::integer[]))
+        )
         AND e.portal_id = $2
         AND (e.occurred_at < $1) IS TRUE
         AND date_bin('1 hour', e.occurred_at, 'epoch') >= $5 AND date_bin('1 hour', e.occurred_at, 'epoch') < $1
         AND e.class >= 0
+        AND (cardinality($4::integer[]) = 0 OR e.account_key = ANY($4::integer[]))
     GROUP BY e.account_key
 )
 SELECT
@@ -315,7 +320,7 @@ LEFT JOIN LATERAL (
     SELECT d.last_at
     FROM account_day AS d
     WHERE l.last_at >= $1 AND t.last_at IS NULL
-        AND d.portal_id = $2 AND d.account_key = a.account_key AND d.day < $3::date
+        AND d.portal_id = $2 AND d.account_key = a.account_key AND d.day <= $3::date AND d.last_at < $1
     ORDER BY d.day DESC
     LIMIT 1
 ) AS before ON true
@@ -343,8 +348,8 @@ type ListAccountsSeenRow struct {
 }
 
 // Accounts, with the last event of each anywhere in the portal before until.
-// account_last knows it of all who were not seen after until, account_day of the
-// others, and raw events tell of the day of until.
+// account_last knows it of all who were not seen after until, account_day of the others, but for those who were
+// seen on the day of until both before and after: raw events tell of them, and are not read where there are none.
 func (q *Queries) ListAccountsSeen(ctx context.Context, arg ListAccountsSeenParams) ([]ListAccountsSeenRow, error) {
 	rows, err := q.db.Query(ctx, listAccountsSeen,
 		arg.Until,
@@ -508,24 +513,21 @@ func (q *Queries) ListActivity(ctx context.Context, arg ListActivityParams) ([]L
 }
 
 const listEventCounts = `-- name: ListEventCounts :many
-SELECT x.room_source, x.class, sum(x.events)::bigint AS events
-FROM (
-    SELECT h.room_source, h.class, h.events
-    FROM event_hour AS h
-    WHERE h.portal_id = $1 AND h.hour >= $2 AND h.hour < $3
-    UNION ALL
-    SELECT e.room_source, e.class, 1
-    FROM audit_event AS e
-    WHERE e.portal_id = $1
-        AND (
-            (e.occurred_at >= $4 AND e.occurred_at < $5) IS TRUE
-            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $4::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $5
-            OR (e.occurred_at >= $6 AND e.occurred_at < $7) IS TRUE
-            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $6::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $7
-        )
-) AS x
-GROUP BY x.room_source, x.class
-ORDER BY x.room_source, x.class
+SELECT h.room_source, h.class, sum(h.events)::bigint AS events
+FROM event_hour AS h
+WHERE h.portal_id = $1 AND h.hour >= $2 AND h.hour < $3
+GROUP BY h.room_source, h.class
+UNION ALL
+SELECT e.room_source, e.class, count(*)
+FROM audit_event AS e
+WHERE e.portal_id = $1
+    AND (
+        (e.occurred_at >= $4 AND e.occurred_at < $5) IS TRUE
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $4::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $5
+        OR (e.occurred_at >= $6 AND e.occurred_at < $7) IS TRUE
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $6::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $7
+    )
+GROUP BY e.room_source, e.class
 `
 
 type ListEventCountsParams struct {
@@ -544,8 +546,8 @@ type ListEventCountsRow struct {
 	Events     int64
 }
 
-// All events of the window by how their room is known and what they count as.
-// The window's parts are whole hours here, [first_hour, last_hour).
+// All events of the window by how their room is known and what they count as: those of whole
+// hours, [first_hour, last_hour), and those of the edges, which are less than an hour here, in rows of their own.
 func (q *Queries) ListEventCounts(ctx context.Context, arg ListEventCountsParams) ([]ListEventCountsRow, error) {
 	rows, err := q.db.Query(ctx, listEventCounts,
 		arg.PortalID,

@@ -157,16 +157,21 @@ WHERE u.portal_id = @portal_id AND u.is_unresolved;
 
 -- name: ListAccountsSeen :many
 -- Accounts, with the last event of each anywhere in the portal before until.
--- account_last knows it of all who were not seen after until, account_day of the
--- others, and raw events tell of the day of until.
+-- account_last knows it of all who were not seen after until, account_day of the others, but for those who were
+-- seen on the day of until both before and after: raw events tell of them, and are not read where there are none.
 WITH today AS (
     SELECT e.account_key, max(e.occurred_at) AS last_at
     FROM audit_event AS e
-    WHERE EXISTS (SELECT FROM account_last AS l WHERE l.portal_id = @portal_id AND l.last_at >= @until)
+    WHERE EXISTS (
+            SELECT FROM account_day AS d
+            WHERE d.portal_id = @portal_id AND d.day = @until_date::date AND d.last_at >= @until
+                AND (cardinality(@account_keys::integer[]) = 0 OR d.account_key = ANY(@account_keys::integer[]))
+        )
         AND e.portal_id = @portal_id
         AND (e.occurred_at < @until) IS TRUE
         AND date_bin('1 hour', e.occurred_at, 'epoch') >= @until_day AND date_bin('1 hour', e.occurred_at, 'epoch') < @until
         AND e.class >= 0
+        AND (cardinality(@account_keys::integer[]) = 0 OR e.account_key = ANY(@account_keys::integer[]))
     GROUP BY e.account_key
 )
 SELECT
@@ -181,7 +186,7 @@ LEFT JOIN LATERAL (
     SELECT d.last_at
     FROM account_day AS d
     WHERE l.last_at >= @until AND t.last_at IS NULL
-        AND d.portal_id = @portal_id AND d.account_key = a.account_key AND d.day < @until_date::date
+        AND d.portal_id = @portal_id AND d.account_key = a.account_key AND d.day <= @until_date::date AND d.last_at < @until
     ORDER BY d.day DESC
     LIMIT 1
 ) AS before ON true
@@ -245,23 +250,20 @@ INNER JOIN account AS a ON a.portal_id = @portal_id AND a.account_key = x.accoun
 LEFT JOIN members AS m ON m.room_key = x.room_key AND m.account_key = x.account_key;
 
 -- name: ListEventCounts :many
--- All events of the window by how their room is known and what they count as.
--- The window's parts are whole hours here, [first_hour, last_hour).
-SELECT x.room_source, x.class, sum(x.events)::bigint AS events
-FROM (
-    SELECT h.room_source, h.class, h.events
-    FROM event_hour AS h
-    WHERE h.portal_id = @portal_id AND h.hour >= @first_hour AND h.hour < @last_hour
-    UNION ALL
-    SELECT e.room_source, e.class, 1
-    FROM audit_event AS e
-    WHERE e.portal_id = @portal_id
-        AND (
-            (e.occurred_at >= @head_since AND e.occurred_at < @head_until) IS TRUE
-            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @head_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @head_until
-            OR (e.occurred_at >= @tail_since AND e.occurred_at < @tail_until) IS TRUE
-            AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @tail_until
-        )
-) AS x
-GROUP BY x.room_source, x.class
-ORDER BY x.room_source, x.class;
+-- All events of the window by how their room is known and what they count as: those of whole
+-- hours, [first_hour, last_hour), and those of the edges, which are less than an hour here, in rows of their own.
+SELECT h.room_source, h.class, sum(h.events)::bigint AS events
+FROM event_hour AS h
+WHERE h.portal_id = @portal_id AND h.hour >= @first_hour AND h.hour < @last_hour
+GROUP BY h.room_source, h.class
+UNION ALL
+SELECT e.room_source, e.class, count(*)
+FROM audit_event AS e
+WHERE e.portal_id = @portal_id
+    AND (
+        (e.occurred_at >= @head_since AND e.occurred_at < @head_until) IS TRUE
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @head_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @head_until
+        OR (e.occurred_at >= @tail_since AND e.occurred_at < @tail_until) IS TRUE
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', @tail_since::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < @tail_until
+    )
+GROUP BY e.room_source, e.class;
