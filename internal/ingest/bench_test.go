@@ -2,9 +2,12 @@ package ingest_test
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,16 +25,23 @@ import (
 // BenchmarkBackfill syncs a portal of 1,000,000 events over a line of 20 ms into an empty warehouse, lists and logs of
 // rooms included, without limits. Sync runs in a process of its own, whose time of processors and peak of memory are told.
 //
-// Two figures compare it with asking one after another, each request as long as a full page
-// takes alone, from the question to the decoded events: all the requests that it sent, and only the 10,000 pages
-// that hold the events. Neither has the time in which the database stores what was read.
+// Three figures compare it with asking one after another, each request as long as a full page
+// takes alone, from the question to the decoded events: the pages of the audit trail that it asked for, with the time until all
+// events are stored and counted; all the requests that it sent, and only the 10,000 pages that hold the events, with
+// the time of the whole run. None has the time in which the database would store what was read.
 func BenchmarkBackfill(b *testing.B) {
 	const events = 1_000_000
 	now := end.Add(time.Hour)
 	portal := demoportal.New(worldgen.New(worldgen.Config{Seed: 1, Events: events, Rooms: 300, People: 1000, End: end}),
 		demoportal.Options{Now: func() time.Time { return now }})
 	portal.SetFaults(func(f *demoportal.Faults) { f.Latency = 20 * time.Millisecond })
-	server := httptest.NewServer(portal)
+	var pages atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/audit/events/filter") {
+			pages.Add(1)
+		}
+		portal.ServeHTTP(w, r)
+	}))
 	defer server.Close()
 	client, err := docspace.New(docspace.Config{Host: server.URL, Key: demoportal.DefaultKey})
 	if err != nil {
@@ -39,6 +49,7 @@ func BenchmarkBackfill(b *testing.B) {
 	}
 	for b.Loop() {
 		page := pageAlone(b, client)
+		pages.Store(0)
 		url := pgtest.New(b)
 		cmd := syncTask{Host: server.URL, Database: url, Owner: "owner", Now: now, Parallel: 20}.command(b)
 		begin := time.Now()
@@ -48,22 +59,38 @@ func BenchmarkBackfill(b *testing.B) {
 		}
 		all := time.Since(begin)
 		requests := requestsOf(b, url)
+		stored := number(b, status, storedAfter)
+		b.ReportMetric(stored, "s-until-events-stored")
+		b.ReportMetric(float64(pages.Load())*page.Seconds()/stored, "times-its-pages-in-turn")
 		b.ReportMetric(events/all.Seconds(), "events/s")
 		b.ReportMetric(requests/(events/100), "requests/page")
 		b.ReportMetric(requests*page.Seconds()/all.Seconds(), "times-requests-in-turn")
 		b.ReportMetric(events/100*page.Seconds()/all.Seconds(), "times-pages-in-turn")
 		b.ReportMetric((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), "cpu-s")
-		if found := peakMemory.FindSubmatch(status); found != nil { // only Linux has it
-			peak, err := strconv.ParseFloat(string(found[1]), 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportMetric(peak/1024, "peak-MiB")
+		if peakMemory.Match(status) { // only Linux has it
+			b.ReportMetric(number(b, status, peakMemory)/1024, "peak-MiB")
 		}
 	}
 }
 
-var peakMemory = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+var (
+	peakMemory  = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+	storedAfter = regexp.MustCompile(`events stored after (\S+) s`)
+)
+
+// number is what a process told.
+func number(b *testing.B, told []byte, what *regexp.Regexp) float64 {
+	b.Helper()
+	found := what.FindSubmatch(told)
+	if found == nil {
+		b.Fatalf("no %v in %q", what, told)
+	}
+	n, err := strconv.ParseFloat(string(found[1]), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
 
 // requestsOf is how many requests the only run of sync has sent.
 func requestsOf(b *testing.B, url string) (requests float64) {

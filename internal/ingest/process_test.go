@@ -46,6 +46,7 @@ func syncProcess() int {
 }
 
 func (s syncTask) run(ctx context.Context) error {
+	began, task := time.Now(), ""
 	client, err := docspace.New(docspace.Config{Host: s.Host, Key: demoportal.DefaultKey, FirstRetry: time.Millisecond})
 	if err != nil {
 		return err
@@ -62,6 +63,12 @@ func (s syncTask) run(ctx context.Context) error {
 	defer w.Close()
 	_, err = ingest.New(client, w, ingest.Options{
 		Version: "test", Logger: discard, Now: func() time.Time { return s.Now }, RestoredAt: s.RestoredAt, Parallel: s.Parallel,
+		Progress: func(p ingest.Progress) {
+			if task == "events" && p.Task != task {
+				_, _ = fmt.Fprintf(os.Stdout, "events stored after %.2f s\n", time.Since(began).Seconds())
+			}
+			task = p.Task
+		},
 	}).Run(ctx)
 	return err
 }
