@@ -513,31 +513,41 @@ func (q *Queries) ListActivity(ctx context.Context, arg ListActivityParams) ([]L
 }
 
 const listEventCounts = `-- name: ListEventCounts :many
-SELECT h.room_source, h.class, sum(h.events)::bigint AS events
+SELECT d.room_source, d.class, sum(d.events)::bigint AS events
+FROM event_day AS d
+WHERE d.portal_id = $1 AND d.day >= $2::date AND d.day < $3::date
+GROUP BY d.room_source, d.class
+UNION ALL
+SELECT h.room_source, h.class, sum(h.events)
 FROM event_hour AS h
-WHERE h.portal_id = $1 AND h.hour >= $2 AND h.hour < $3
+WHERE h.portal_id = $1
+    AND (h.hour >= $4 AND h.hour < $5 OR h.hour >= $6 AND h.hour < $7)
 GROUP BY h.room_source, h.class
 UNION ALL
 SELECT e.room_source, e.class, count(*)
 FROM audit_event AS e
 WHERE e.portal_id = $1
     AND (
-        (e.occurred_at >= $4 AND e.occurred_at < $5) IS TRUE
-        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $4::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $5
-        OR (e.occurred_at >= $6 AND e.occurred_at < $7) IS TRUE
-        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $6::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $7
+        (e.occurred_at >= $8 AND e.occurred_at < $9) IS TRUE
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $8::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $9
+        OR (e.occurred_at >= $10 AND e.occurred_at < $11) IS TRUE
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= date_bin('1 hour', $10::timestamptz, 'epoch') AND date_bin('1 hour', e.occurred_at, 'epoch') < $11
     )
 GROUP BY e.room_source, e.class
 `
 
 type ListEventCountsParams struct {
-	PortalID  int32
-	FirstHour time.Time
-	LastHour  time.Time
-	HeadSince time.Time
-	HeadUntil time.Time
-	TailSince time.Time
-	TailUntil time.Time
+	PortalID       int32
+	FirstDay       time.Time
+	LastDay        time.Time
+	HeadHoursSince time.Time
+	HeadHoursUntil time.Time
+	TailHoursSince time.Time
+	TailHoursUntil time.Time
+	HeadSince      time.Time
+	HeadUntil      time.Time
+	TailSince      time.Time
+	TailUntil      time.Time
 }
 
 type ListEventCountsRow struct {
@@ -547,12 +557,16 @@ type ListEventCountsRow struct {
 }
 
 // All events of the window by how their room is known and what they count as: those of whole
-// hours, [first_hour, last_hour), and those of the edges, which are less than an hour here, in rows of their own.
+// days, those of whole hours before and after these, and those of the edges, which are less than an hour here, in rows of their own.
 func (q *Queries) ListEventCounts(ctx context.Context, arg ListEventCountsParams) ([]ListEventCountsRow, error) {
 	rows, err := q.db.Query(ctx, listEventCounts,
 		arg.PortalID,
-		arg.FirstHour,
-		arg.LastHour,
+		arg.FirstDay,
+		arg.LastDay,
+		arg.HeadHoursSince,
+		arg.HeadHoursUntil,
+		arg.TailHoursSince,
+		arg.TailHoursUntil,
 		arg.HeadSince,
 		arg.HeadUntil,
 		arg.TailSince,

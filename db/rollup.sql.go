@@ -59,15 +59,25 @@ func (q *Queries) AddToAccountDays(ctx context.Context, arg AddToAccountDaysPara
 }
 
 const addToEventHours = `-- name: AddToEventHours :exec
-INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
-SELECT $1::integer, a.hour, a.room_source, a.class, a.events
-FROM (
+WITH added AS (
     SELECT
         unnest($2::timestamptz[]) AS hour,
         unnest($3::smallint[]) AS room_source,
         unnest($4::smallint[]) AS class,
         unnest($5::integer[]) AS events
-) AS a
+),
+days AS (
+    INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
+    SELECT $1::integer, (a.hour AT TIME ZONE 'UTC')::date, a.room_source, a.class, sum(a.events)
+    FROM added AS a
+    GROUP BY 2, 3, 4
+    HAVING sum(a.events) <> 0
+    ORDER BY 2, 3, 4
+    ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
+)
+INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
+SELECT $1::integer, a.hour, a.room_source, a.class, a.events
+FROM added AS a
 ORDER BY a.hour, a.room_source, a.class
 ON CONFLICT (portal_id, hour, room_source, class) DO UPDATE SET events = h.events + excluded.events
 `
@@ -80,7 +90,7 @@ type AddToEventHoursParams struct {
 	Events      []int32
 }
 
-// Adds differences, negative ones too, in key order.
+// Adds differences, negative ones too, in key order, to event_day too.
 func (q *Queries) AddToEventHours(ctx context.Context, arg AddToEventHoursParams) error {
 	_, err := q.db.Exec(ctx, addToEventHours,
 		arg.PortalID,
@@ -240,7 +250,12 @@ func (q *Queries) DeleteAccountLasts(ctx context.Context, arg DeleteAccountLasts
 }
 
 const deleteEmptyEventHours = `-- name: DeleteEmptyEventHours :exec
-DELETE FROM event_hour WHERE portal_id = $1 AND events = 0 AND hour = ANY($2::timestamptz[])
+WITH days AS (
+    DELETE FROM event_day AS d
+    WHERE d.portal_id = $1 AND d.events = 0
+        AND d.day IN (SELECT (unnest($2::timestamptz[]) AT TIME ZONE 'UTC')::date)
+)
+DELETE FROM event_hour AS h WHERE h.portal_id = $1 AND h.events = 0 AND h.hour = ANY($2::timestamptz[])
 `
 
 type DeleteEmptyEventHoursParams struct {
@@ -248,6 +263,7 @@ type DeleteEmptyEventHoursParams struct {
 	Hours    []time.Time
 }
 
+// Of the given hours and of their days.
 func (q *Queries) DeleteEmptyEventHours(ctx context.Context, arg DeleteEmptyEventHoursParams) error {
 	_, err := q.db.Exec(ctx, deleteEmptyEventHours, arg.PortalID, arg.Hours)
 	return err

@@ -26,7 +26,14 @@ SELECT
         FULL JOIN (SELECT portal_id, hour, room_source, class, events FROM event_hour AS s WHERE s.portal_id = $1 AND s.hour >= $2 AND s.hour < $3) AS h
             ON h.hour = c.hour AND h.room_source = c.room_source AND h.class = c.class
         WHERE c.events IS DISTINCT FROM h.events
-    )::bigint AS wrong,
+    )::bigint AS wrong_hours,
+    (
+        SELECT count(*)
+        FROM (SELECT a.room_source, a.class, sum(a.events) AS events FROM counted AS a GROUP BY a.room_source, a.class) AS c
+        FULL JOIN (SELECT portal_id, day, room_source, class, events FROM event_day AS b WHERE b.portal_id = $1 AND b.day = $4::date) AS d
+            ON d.room_source = c.room_source AND d.class = c.class
+        WHERE c.events IS DISTINCT FROM d.events
+    )::bigint AS wrong_days,
     coalesce((SELECT sum(c.events) FROM counted AS c), 0)::bigint AS events
 `
 
@@ -34,34 +41,50 @@ type CountWrongEventHoursParams struct {
 	PortalID int32
 	Begins   time.Time
 	Ends     time.Time
+	Day      time.Time
 }
 
 type CountWrongEventHoursRow struct {
-	Wrong  int64
-	Events int64
+	WrongHours int64
+	WrongDays  int64
+	Events     int64
 }
 
-// How many rows of a day are wrong, as in ListWrongRoomDays, and how many events the day has.
+// How many rows of event_hour and of event_day are wrong, as in ListWrongRoomDays, and how many events the day has.
 func (q *Queries) CountWrongEventHours(ctx context.Context, arg CountWrongEventHoursParams) (CountWrongEventHoursRow, error) {
-	row := q.db.QueryRow(ctx, countWrongEventHours, arg.PortalID, arg.Begins, arg.Ends)
+	row := q.db.QueryRow(ctx, countWrongEventHours,
+		arg.PortalID,
+		arg.Begins,
+		arg.Ends,
+		arg.Day,
+	)
 	var i CountWrongEventHoursRow
-	err := row.Scan(&i.Wrong, &i.Events)
+	err := row.Scan(&i.WrongHours, &i.WrongDays, &i.Events)
 	return i, err
 }
 
 const deleteEventHours = `-- name: DeleteEventHours :exec
-DELETE FROM event_hour WHERE portal_id = $1 AND hour >= $2 AND hour < $3
+WITH days AS (
+    DELETE FROM event_day AS d WHERE d.portal_id = $1 AND d.day = $4::date
+)
+DELETE FROM event_hour AS h WHERE h.portal_id = $1 AND h.hour >= $2 AND h.hour < $3
 `
 
 type DeleteEventHoursParams struct {
 	PortalID int32
 	Begins   time.Time
 	Ends     time.Time
+	Day      time.Time
 }
 
-// Clears the way for a recount of the day.
+// Clears the way for a recount of the day and its hours.
 func (q *Queries) DeleteEventHours(ctx context.Context, arg DeleteEventHoursParams) error {
-	_, err := q.db.Exec(ctx, deleteEventHours, arg.PortalID, arg.Begins, arg.Ends)
+	_, err := q.db.Exec(ctx, deleteEventHours,
+		arg.PortalID,
+		arg.Begins,
+		arg.Ends,
+		arg.Day,
+	)
 	return err
 }
 
@@ -521,7 +544,8 @@ SELECT coalesce(least(
     ),
     (SELECT min(d.day) FROM room_day AS d WHERE d.portal_id = $1 AND d.day >= $3::date),
     (SELECT min(d.day) FROM account_day AS d WHERE d.portal_id = $1 AND d.day >= $3),
-    (SELECT (min(h.hour) AT TIME ZONE 'UTC')::date FROM event_hour AS h WHERE h.portal_id = $1 AND h.hour >= $2)
+    (SELECT (min(h.hour) AT TIME ZONE 'UTC')::date FROM event_hour AS h WHERE h.portal_id = $1 AND h.hour >= $2),
+    (SELECT min(d.day) FROM event_day AS d WHERE d.portal_id = $1 AND d.day >= $3)
 ), '9999-12-31')::date AS day
 `
 
@@ -541,24 +565,42 @@ func (q *Queries) NextDayHeld(ctx context.Context, arg NextDayHeldParams) (time.
 }
 
 const recountEventHours = `-- name: RecountEventHours :exec
+WITH counted AS (
+    SELECT e.portal_id, date_bin('1 hour', e.occurred_at, 'epoch') AS hour, e.room_source, e.class, count(*) AS events
+    FROM audit_event AS e
+    WHERE e.portal_id = $1
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= $2
+        AND date_bin('1 hour', e.occurred_at, 'epoch') < $3
+    GROUP BY 1, 2, 3, 4
+),
+days AS (
+    INSERT INTO event_day (portal_id, day, room_source, class, events)
+    SELECT c.portal_id, $4::date, c.room_source, c.class, sum(c.events)
+    FROM counted AS c
+    GROUP BY c.portal_id, c.room_source, c.class
+    ORDER BY c.room_source, c.class
+)
 INSERT INTO event_hour (portal_id, hour, room_source, class, events)
-SELECT e.portal_id, date_bin('1 hour', e.occurred_at, 'epoch'), e.room_source, e.class, count(*)
-FROM audit_event AS e
-WHERE e.portal_id = $1
-    AND date_bin('1 hour', e.occurred_at, 'epoch') >= $2
-    AND date_bin('1 hour', e.occurred_at, 'epoch') < $3
-GROUP BY 1, 2, 3, 4
-ORDER BY 1, 2, 3, 4
+SELECT c.portal_id, c.hour, c.room_source, c.class, c.events
+FROM counted AS c
+ORDER BY c.hour, c.room_source, c.class
 `
 
 type RecountEventHoursParams struct {
 	PortalID int32
 	Begins   time.Time
 	Ends     time.Time
+	Day      time.Time
 }
 
+// Counts the day and its hours.
 func (q *Queries) RecountEventHours(ctx context.Context, arg RecountEventHoursParams) error {
-	_, err := q.db.Exec(ctx, recountEventHours, arg.PortalID, arg.Begins, arg.Ends)
+	_, err := q.db.Exec(ctx, recountEventHours,
+		arg.PortalID,
+		arg.Begins,
+		arg.Ends,
+		arg.Day,
+	)
 	return err
 }
 

@@ -107,7 +107,25 @@ COMMENT ON COLUMN event_hour.room_source IS 'As audit_event.room_source';
 COMMENT ON COLUMN event_hour.class IS 'As audit_event.class';
 COMMENT ON COLUMN event_hour.events IS 'Number of events';
 
+-- Of the whole days of a window this is one row where event_hour has some twenty-four.
+CREATE TABLE event_day (
+    portal_id    integer NOT NULL,
+    day          date NOT NULL,
+    room_source  smallint NOT NULL,
+    class        smallint NOT NULL,
+    events       integer NOT NULL,
+    PRIMARY KEY (portal_id, day, room_source, class)
+);
+
+COMMENT ON TABLE event_day IS 'The counts of event_hour by UTC day';
+COMMENT ON COLUMN event_day.portal_id IS 'Portal of the events';
+COMMENT ON COLUMN event_day.day IS 'UTC day';
+COMMENT ON COLUMN event_day.room_source IS 'As audit_event.room_source';
+COMMENT ON COLUMN event_day.class IS 'As audit_event.class';
+COMMENT ON COLUMN event_day.events IS 'Number of events';
+
 -- +goose Down
+DROP TABLE event_day;
 DROP TABLE event_hour;
 DROP TABLE account_last;
 DROP TABLE account_day;

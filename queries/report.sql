@@ -251,10 +251,16 @@ LEFT JOIN members AS m ON m.room_key = x.room_key AND m.account_key = x.account_
 
 -- name: ListEventCounts :many
 -- All events of the window by how their room is known and what they count as: those of whole
--- hours, [first_hour, last_hour), and those of the edges, which are less than an hour here, in rows of their own.
-SELECT h.room_source, h.class, sum(h.events)::bigint AS events
+-- days, those of whole hours before and after these, and those of the edges, which are less than an hour here, in rows of their own.
+SELECT d.room_source, d.class, sum(d.events)::bigint AS events
+FROM event_day AS d
+WHERE d.portal_id = @portal_id AND d.day >= @first_day::date AND d.day < @last_day::date
+GROUP BY d.room_source, d.class
+UNION ALL
+SELECT h.room_source, h.class, sum(h.events)
 FROM event_hour AS h
-WHERE h.portal_id = @portal_id AND h.hour >= @first_hour AND h.hour < @last_hour
+WHERE h.portal_id = @portal_id
+    AND (h.hour >= @head_hours_since AND h.hour < @head_hours_until OR h.hour >= @tail_hours_since AND h.hour < @tail_hours_until)
 GROUP BY h.room_source, h.class
 UNION ALL
 SELECT e.room_source, e.class, count(*)

@@ -271,18 +271,34 @@ GROUP BY d.portal_id, d.account_key
 ORDER BY d.portal_id, d.account_key;
 
 -- name: AddToEventHours :exec
--- Adds differences, negative ones too, in key order.
-INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
-SELECT @portal_id::integer, a.hour, a.room_source, a.class, a.events
-FROM (
+-- Adds differences, negative ones too, in key order, to event_day too.
+WITH added AS (
     SELECT
         unnest(@hours::timestamptz[]) AS hour,
         unnest(@room_sources::smallint[]) AS room_source,
         unnest(@classes::smallint[]) AS class,
         unnest(@events::integer[]) AS events
-) AS a
+),
+days AS (
+    INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
+    SELECT @portal_id::integer, (a.hour AT TIME ZONE 'UTC')::date, a.room_source, a.class, sum(a.events)
+    FROM added AS a
+    GROUP BY 2, 3, 4
+    HAVING sum(a.events) <> 0
+    ORDER BY 2, 3, 4
+    ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
+)
+INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
+SELECT @portal_id::integer, a.hour, a.room_source, a.class, a.events
+FROM added AS a
 ORDER BY a.hour, a.room_source, a.class
 ON CONFLICT (portal_id, hour, room_source, class) DO UPDATE SET events = h.events + excluded.events;
 
 -- name: DeleteEmptyEventHours :exec
-DELETE FROM event_hour WHERE portal_id = @portal_id AND events = 0 AND hour = ANY(@hours::timestamptz[]);
+-- Of the given hours and of their days.
+WITH days AS (
+    DELETE FROM event_day AS d
+    WHERE d.portal_id = @portal_id AND d.events = 0
+        AND d.day IN (SELECT (unnest(@hours::timestamptz[]) AT TIME ZONE 'UTC')::date)
+)
+DELETE FROM event_hour AS h WHERE h.portal_id = @portal_id AND h.events = 0 AND h.hour = ANY(@hours::timestamptz[]);

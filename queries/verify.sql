@@ -10,7 +10,8 @@ SELECT coalesce(least(
     ),
     (SELECT min(d.day) FROM room_day AS d WHERE d.portal_id = @portal_id AND d.day >= @since::date),
     (SELECT min(d.day) FROM account_day AS d WHERE d.portal_id = @portal_id AND d.day >= @since),
-    (SELECT (min(h.hour) AT TIME ZONE 'UTC')::date FROM event_hour AS h WHERE h.portal_id = @portal_id AND h.hour >= @begins)
+    (SELECT (min(h.hour) AT TIME ZONE 'UTC')::date FROM event_hour AS h WHERE h.portal_id = @portal_id AND h.hour >= @begins),
+    (SELECT min(d.day) FROM event_day AS d WHERE d.portal_id = @portal_id AND d.day >= @since)
 ), '9999-12-31')::date AS day;
 
 -- name: GetLastRoomKey :one
@@ -106,7 +107,7 @@ WHERE (c.account_key, c.events, c.last_at) IS DISTINCT FROM (d.account_key, d.ev
 ORDER BY 1;
 
 -- name: CountWrongEventHours :one
--- How many rows of a day are wrong, as in ListWrongRoomDays, and how many events the day has.
+-- How many rows of event_hour and of event_day are wrong, as in ListWrongRoomDays, and how many events the day has.
 WITH counted AS (
     SELECT date_bin('1 hour', e.occurred_at, 'epoch') AS hour, e.room_source, e.class, count(*) AS events
     FROM audit_event AS e
@@ -122,22 +123,44 @@ SELECT
         FULL JOIN (SELECT * FROM event_hour AS s WHERE s.portal_id = @portal_id AND s.hour >= @begins AND s.hour < @ends) AS h
             ON h.hour = c.hour AND h.room_source = c.room_source AND h.class = c.class
         WHERE c.events IS DISTINCT FROM h.events
-    )::bigint AS wrong,
+    )::bigint AS wrong_hours,
+    (
+        SELECT count(*)
+        FROM (SELECT a.room_source, a.class, sum(a.events) AS events FROM counted AS a GROUP BY a.room_source, a.class) AS c
+        FULL JOIN (SELECT * FROM event_day AS b WHERE b.portal_id = @portal_id AND b.day = @day::date) AS d
+            ON d.room_source = c.room_source AND d.class = c.class
+        WHERE c.events IS DISTINCT FROM d.events
+    )::bigint AS wrong_days,
     coalesce((SELECT sum(c.events) FROM counted AS c), 0)::bigint AS events;
 
 -- name: DeleteEventHours :exec
--- Clears the way for a recount of the day.
-DELETE FROM event_hour WHERE portal_id = @portal_id AND hour >= @begins AND hour < @ends;
+-- Clears the way for a recount of the day and its hours.
+WITH days AS (
+    DELETE FROM event_day AS d WHERE d.portal_id = @portal_id AND d.day = @day::date
+)
+DELETE FROM event_hour AS h WHERE h.portal_id = @portal_id AND h.hour >= @begins AND h.hour < @ends;
 
 -- name: RecountEventHours :exec
+-- Counts the day and its hours.
+WITH counted AS (
+    SELECT e.portal_id, date_bin('1 hour', e.occurred_at, 'epoch') AS hour, e.room_source, e.class, count(*) AS events
+    FROM audit_event AS e
+    WHERE e.portal_id = @portal_id
+        AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
+        AND date_bin('1 hour', e.occurred_at, 'epoch') < @ends
+    GROUP BY 1, 2, 3, 4
+),
+days AS (
+    INSERT INTO event_day (portal_id, day, room_source, class, events)
+    SELECT c.portal_id, @day::date, c.room_source, c.class, sum(c.events)
+    FROM counted AS c
+    GROUP BY c.portal_id, c.room_source, c.class
+    ORDER BY c.room_source, c.class
+)
 INSERT INTO event_hour (portal_id, hour, room_source, class, events)
-SELECT e.portal_id, date_bin('1 hour', e.occurred_at, 'epoch'), e.room_source, e.class, count(*)
-FROM audit_event AS e
-WHERE e.portal_id = @portal_id
-    AND date_bin('1 hour', e.occurred_at, 'epoch') >= @begins
-    AND date_bin('1 hour', e.occurred_at, 'epoch') < @ends
-GROUP BY 1, 2, 3, 4
-ORDER BY 1, 2, 3, 4;
+SELECT c.portal_id, c.hour, c.room_source, c.class, c.events
+FROM counted AS c
+ORDER BY c.hour, c.room_source, c.class;
 
 -- name: ListWrongRoomLasts :many
 -- The rows of some rooms that room_day does not give, and those that it gives and are not there.

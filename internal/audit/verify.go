@@ -16,13 +16,17 @@ const (
 	PartRoomDays     Part = "room_day"      // rows that raw events do not give
 	PartAccountDays  Part = "account_day"   // the same
 	PartEventHours   Part = "event_hour"    // the same
+	PartEventDays    Part = "event_day"     // the same
 	PartRoomLasts    Part = "room_last"     // rows that room_day does not give
 	PartAccountLasts Part = "account_last"  // rows that account_day does not give
 	PartWindows      Part = "sync_window"   // complete windows with fewer events than the portal listed, or that overlap
 	PartComplete     Part = "sync_complete" // spans that sync_window does not give
 )
 
-var parts = [...]Part{PartReferences, PartClasses, PartRoomDays, PartAccountDays, PartEventHours, PartRoomLasts, PartAccountLasts, PartWindows, PartComplete}
+var parts = [...]Part{
+	PartReferences, PartClasses, PartRoomDays, PartAccountDays, PartEventHours, PartEventDays,
+	PartRoomLasts, PartAccountLasts, PartWindows, PartComplete,
+}
 
 // Finding is what is wrong with a part of the warehouse.
 type Finding struct {

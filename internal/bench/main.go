@@ -124,7 +124,7 @@ func (b *bench) load(ctx context.Context) error {
 		}
 		fmt.Printf("rollups %s by verify in %s\n", what, time.Since(begin).Round(time.Second))
 	}
-	_, err = b.pg.Exec(ctx, "VACUUM ANALYZE room_day, room_last, account_day, account_last, event_hour")
+	_, err = b.pg.Exec(ctx, "VACUUM ANALYZE room_day, room_last, account_day, account_last, event_hour, event_day")
 	return err
 }
 
@@ -215,7 +215,7 @@ const (
 		WHERE occurred_at >= $1 AND occurred_at < $2
 		GROUP BY room_source, class`
 	sizeSQL = `
-		SELECT sum(pg_total_relation_size(oid))::float8 / (SELECT sum(events) FROM event_hour) FROM pg_class
+		SELECT sum(pg_total_relation_size(oid))::float8 / (SELECT sum(events) FROM event_day) FROM pg_class
 		WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`
 )
 

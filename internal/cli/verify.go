@@ -88,6 +88,7 @@ var wrong = map[audit.Part]string{
 	audit.PartRoomDays:     "rows that differ from the raw events",
 	audit.PartAccountDays:  "rows that differ from the raw events",
 	audit.PartEventHours:   "rows that differ from the raw events",
+	audit.PartEventDays:    "rows that differ from the raw events",
 	audit.PartRoomLasts:    "rows that differ from room_day",
 	audit.PartAccountLasts: "rows that differ from account_day",
 	audit.PartWindows:      "windows that are called complete and lack events, or that overlap",

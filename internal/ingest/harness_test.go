@@ -223,6 +223,9 @@ var rollups = map[string]string{
 	"event_hour": `
 		SELECT portal_id, date_bin('1 hour', occurred_at, 'epoch') AS hour, room_source, class, count(*)::integer AS events
 		FROM audit_event GROUP BY 1, 2, 3, 4`,
+	"event_day": `
+		SELECT portal_id, (occurred_at AT TIME ZONE 'UTC')::date AS day, room_source, class, count(*)::integer AS events
+		FROM audit_event GROUP BY 1, 2, 3, 4`,
 }
 
 // checkRollups recounts the rollups from raw events.

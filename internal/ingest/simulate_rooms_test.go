@@ -396,6 +396,7 @@ func (h *harness) checkOrder(t *testing.T) {
 		"UPDATE entry SET is_stale = true, has_moves = is_folder",
 		"DELETE FROM room_day",
 		"DELETE FROM event_hour",
+		"DELETE FROM event_day",
 	} {
 		_, err := h.conn.Exec(t.Context(), sql)
 		must(t, err)

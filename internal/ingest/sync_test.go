@@ -56,6 +56,7 @@ func (h *harness) dump(t *testing.T) string {
 			UNION ALL SELECT 'account_day', md5(string_agg(d::text, '|' ORDER BY d::text)) FROM account_day AS d
 			UNION ALL SELECT 'room_last', md5(string_agg(d::text, '|' ORDER BY d::text)) FROM room_last AS d
 			UNION ALL SELECT 'event_hour', md5(string_agg(d::text, '|' ORDER BY d::text)) FROM event_hour AS d
+			UNION ALL SELECT 'event_day', md5(string_agg(d::text, '|' ORDER BY d::text)) FROM event_day AS d
 			UNION ALL SELECT 'room_member', md5(string_agg(m::text, '|' ORDER BY m::text)) FROM room_member AS m
 			UNION ALL SELECT 'room_group', md5(string_agg(m::text, '|' ORDER BY m::text)) FROM room_group AS m
 			UNION ALL SELECT 'group_member', md5(string_agg(m::text, '|' ORDER BY m::text)) FROM group_member AS m

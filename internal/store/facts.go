@@ -162,8 +162,10 @@ func (r *Reader) AcceptGap(ctx context.Context, gapID int32, reason string, at t
 
 func eventFacts(ctx context.Context, q *db.Queries, p Portal, w audit.Window) (audit.EventFacts, error) {
 	head, hours, tail := w.HourParts()
+	headHours, days, tailHours := audit.Window{From: hours.From, To: hours.To}.Parts()
 	rows, err := q.ListEventCounts(ctx, db.ListEventCountsParams{
-		PortalID: p.ID, FirstHour: hours.From, LastHour: hours.To,
+		PortalID: p.ID, FirstDay: days.From, LastDay: days.To,
+		HeadHoursSince: headHours.From, HeadHoursUntil: headHours.To, TailHoursSince: tailHours.From, TailHoursUntil: tailHours.To,
 		HeadSince: head.From, HeadUntil: head.To, TailSince: tail.From, TailUntil: tail.To,
 	})
 	if err != nil {

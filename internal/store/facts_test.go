@@ -100,7 +100,7 @@ func TestFactsEqualRecount(t *testing.T) {
 	})
 }
 
-// drawWindow draws its ends on midnights, on events, and anywhere.
+// drawWindow draws its ends on midnights, on events, and anywhere; every other time both within a day or two.
 func drawWindow(t *rapid.T, raw []rawEvent) audit.Window {
 	instant := func(label string) time.Time {
 		if rapid.Bool().Draw(t, label+" on an event") {
@@ -110,6 +110,10 @@ func drawWindow(t *rapid.T, raw []rawEvent) audit.Window {
 		return day.Add(time.Duration(rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 86_399)).Draw(t, label+" second")) * time.Second)
 	}
 	from, to := instant("from"), instant("to")
+	if rapid.Bool().Draw(t, "short") {
+		unit := rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(t, "unit")
+		to = from.Add(unit * time.Duration(rapid.IntRange(0, int(48*time.Hour/unit)).Draw(t, "length")))
+	}
 	if to.Before(from) {
 		from, to = to, from
 	}
@@ -296,9 +300,9 @@ func TestBucketFactsAreWhole(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "INSERT INTO room (portal_id, room_key, room_id, title) VALUES ($1, 1, '7', '1')", w.Portal.ID)
 	must(t, err)
 	_, err = conn.Exec(t.Context(), `
-		INSERT INTO event_hour (portal_id, hour, room_source, class, events)
-		SELECT $1, $2::timestamptz - n * interval '1 hour', s, c, 1
-		FROM generate_series(1, 5000) AS n, generate_series(1, 4) AS s, generate_series(1, 3) AS c`,
+		INSERT INTO event_day (portal_id, day, room_source, class, events)
+		SELECT $1, $2::timestamptz::date - n, s, c, 1
+		FROM generate_series(1, 200) AS n, generate_series(1, 100) AS s, generate_series(1, 3) AS c`,
 		w.Portal.ID, newYear) // takes longer to add up than a room without members to read
 	must(t, err)
 	window := audit.Window{From: newYear.AddDate(0, 0, -210), To: newYear, Zone: time.UTC}

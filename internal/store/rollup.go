@@ -136,7 +136,7 @@ func (w *Writer) roomDaysArg(rooms roomCounts) db.AddToRoomDaysParams {
 	return arg
 }
 
-// addToEventHours adds differences, which can be negative.
+// addToEventHours adds differences, which can be negative, to event_day too.
 func (w *Writer) addToEventHours(ctx context.Context, q *db.Queries, hours map[eventHour]int32) error {
 	arg := db.AddToEventHoursParams{PortalID: w.Portal.ID}
 	for key, n := range hours {

@@ -213,19 +213,20 @@ func (v *verifier) accountDays(ctx context.Context, q *db.Queries, day, next tim
 }
 
 func (v *verifier) eventHours(ctx context.Context, q *db.Queries, day, next time.Time) error {
-	counted, err := q.CountWrongEventHours(ctx, db.CountWrongEventHoursParams{PortalID: v.portal.ID, Begins: day, Ends: next})
+	counted, err := q.CountWrongEventHours(ctx, db.CountWrongEventHoursParams{PortalID: v.portal.ID, Day: day, Begins: day, Ends: next})
 	if err != nil {
-		return fmt.Errorf("compare event_hour: %w", err)
+		return fmt.Errorf("compare event_hour and event_day: %w", err)
 	}
 	v.found.Events += counted.Events
-	v.found.Add(audit.PartEventHours, counted.Wrong, day, v.writer != nil)
-	if counted.Wrong == 0 || v.writer == nil {
+	v.found.Add(audit.PartEventHours, counted.WrongHours, day, v.writer != nil)
+	v.found.Add(audit.PartEventDays, counted.WrongDays, day, v.writer != nil)
+	if counted.WrongHours+counted.WrongDays == 0 || v.writer == nil {
 		return nil
 	}
-	if err := q.DeleteEventHours(ctx, db.DeleteEventHoursParams{PortalID: v.portal.ID, Begins: day, Ends: next}); err != nil {
+	if err := q.DeleteEventHours(ctx, db.DeleteEventHoursParams{PortalID: v.portal.ID, Day: day, Begins: day, Ends: next}); err != nil {
 		return fmt.Errorf("clear event hours: %w", err)
 	}
-	if err := q.RecountEventHours(ctx, db.RecountEventHoursParams{PortalID: v.portal.ID, Begins: day, Ends: next}); err != nil {
+	if err := q.RecountEventHours(ctx, db.RecountEventHoursParams{PortalID: v.portal.ID, Day: day, Begins: day, Ends: next}); err != nil {
 		return fmt.Errorf("recount event hours: %w", err)
 	}
 	return nil

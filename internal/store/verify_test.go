@@ -20,6 +20,7 @@ const dump = `
 		UNION ALL SELECT 'account_day ' || d::text FROM account_day AS d
 		UNION ALL SELECT 'account_last ' || d::text FROM account_last AS d
 		UNION ALL SELECT 'event_hour ' || d::text FROM event_hour AS d
+		UNION ALL SELECT 'event_day ' || d::text FROM event_day AS d
 		UNION ALL SELECT 'sync_complete ' || d::text FROM sync_complete AS d
 		UNION ALL SELECT 'class ' || event_id || ' ' || class FROM audit_event
 	) AS lines`
@@ -66,6 +67,9 @@ func TestVerify(t *testing.T) {
 		{"events' hours gone", "DELETE FROM event_hour WHERE hour::date = " + day, audit.PartEventHours},
 		{"events' hour too many", "INSERT INTO event_hour (portal_id, hour, room_source, class, events) VALUES (1, '2009-01-01', 0, 0, 0)", audit.PartEventHours},
 		{"events' count", "UPDATE event_hour SET events = -events", audit.PartEventHours},
+		{"events' day gone", "DELETE FROM event_day WHERE day = " + day, audit.PartEventDays},
+		{"events' day without events", "INSERT INTO event_day (portal_id, day, room_source, class, events) VALUES (1, '2009-01-01', 0, 0, 0)", audit.PartEventDays},
+		{"events' count by day", "UPDATE event_day SET events = events + 1", audit.PartEventDays},
 		{"last events of a room gone", "DELETE FROM room_last WHERE room_key = (SELECT min(room_key) FROM room_last)", audit.PartRoomLasts},
 		{"last events of no room", "INSERT INTO room_last (portal_id, room_key, account_key, view_last_at) VALUES (1, 2000000000, 1, '2026-11-01')", audit.PartRoomLasts},
 		{"last edits too early", "UPDATE room_last SET edit_last_at = edit_last_at - INTERVAL '1 second'", audit.PartRoomLasts},

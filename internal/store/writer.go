@@ -305,7 +305,7 @@ func (w *Writer) FinishTask(ctx context.Context, task string, at time.Time) erro
 // whole tables for a few events.
 func (w *Writer) Analyze(ctx context.Context) error {
 	if _, err := w.conn.Exec(ctx, "ANALYZE audit_event, context, kind, client, page, account, room, entry, entry_event, entry_move, entry_sighting, "+
-		"room_day, room_last, account_day, account_last, event_hour"); err != nil {
+		"room_day, room_last, account_day, account_last, event_hour, event_day"); err != nil {
 		return fmt.Errorf("analyze the tables: %w", err)
 	}
 	return nil
