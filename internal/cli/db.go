@@ -75,7 +75,7 @@ func refuseIfSyncing(ctx context.Context, url string) error {
 		return nil
 	}
 	defer st.Close()
-	if syncing, err := st.Syncing(ctx); err != nil || !syncing {
+	if syncing, err := st.Syncing(ctx); err != nil || len(syncing) == 0 {
 		return err
 	}
 	return fmt.Errorf("%w: a sync is running on the private server; end it first, which is safe at any time", store.ErrLocked)

@@ -26,6 +26,9 @@ func (a *app) doctorCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			d := &doctor{app: a}
 			d.examinePortal(c.Context, c.String("portal"))
+			if err := c.Err(); err != nil {
+				return err
+			}
 			d.examineDatabase(c.Context)
 			return d.result()
 		},

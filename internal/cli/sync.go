@@ -166,6 +166,7 @@ func (a *app) syncOnce(ctx context.Context, client *docspace.Client, st *store.S
 		Progress: a.stderr.progress(ctx, log),
 	})
 	result, err := syncer.Run(ctx)
+	err = w.Explain(err)
 	a.stderr.done()
 	if err == nil || result.Windows > 0 { // else the error says it all
 		fmt.Fprintln(a.stderr, syncSummary(client.BaseURL(), result))

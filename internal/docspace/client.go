@@ -27,6 +27,8 @@ import (
 const (
 	// DefaultTimeout is for one try of one request.
 	DefaultTimeout = time.Minute
+	// silence is after what time without an answer the log says so: what is waited for is seen nowhere else.
+	silence = 10 * time.Second
 	// DefaultRetryBudget is for all tries of one request.
 	DefaultRetryBudget = 5 * time.Minute
 	// DefaultFirstRetry is the wait before a request is repeated first.
@@ -81,6 +83,7 @@ type Client struct {
 	hideKey   func(string) string
 
 	answered                   atomic.Bool // as a portal, at least once
+	silent                     atomic.Bool // the log says that the portal does not answer
 	requests, again, throttled atomic.Int64
 }
 
@@ -249,6 +252,13 @@ func (c *Client) try(ctx context.Context, call call) (envelope, error) {
 	c.authorize(req)
 
 	sent := time.Now()
+	told := time.AfterFunc(silence, func() {
+		if c.silent.CompareAndSwap(false, true) {
+			c.log.WarnContext(ctx, "the portal has not answered yet", slog.String("op", call.op), slog.String("portal", c.baseURL),
+				slog.Duration("waited", silence), slog.Duration("timeout", c.timeout))
+		}
+	})
+	defer told.Stop()
 	c.requests.Add(1)
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -279,6 +289,7 @@ func (c *Client) try(ctx context.Context, call call) (envelope, error) {
 		return envelope{}, err
 	}
 	c.answered.Store(true)
+	c.silent.Store(false)
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		env.date = date.UTC()
 	}

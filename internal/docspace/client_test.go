@@ -212,7 +212,8 @@ func TestCancelEndsRetriesAtOnce(t *testing.T) {
 func TestHangingRequestTimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newClient(t, Config{Timeout: 20 * time.Second, RetryBudget: time.Minute, Transport: transportFunc(
+		var log bytes.Buffer
+		c := newClient(t, Config{Timeout: 20 * time.Second, RetryBudget: time.Minute, Logger: logTo(&log), Transport: transportFunc(
 			func(r *http.Request) (*http.Response, error) {
 				<-r.Context().Done()
 				return nil, r.Context().Err()
@@ -220,6 +221,9 @@ func TestHangingRequestTimesOut(t *testing.T) {
 		_, err := c.Groups(t.Context())
 		if !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "no complete answer within 20s") {
 			t.Error(err)
+		}
+		if n := strings.Count(log.String(), "the portal has not answered yet"); n != 1 {
+			t.Errorf("the log says %d times that there is no answer, want once:\n%s", n, &log)
 		}
 	})
 }

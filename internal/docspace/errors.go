@@ -42,11 +42,9 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s ", e.Op, e.Method)
-	if e.Code == 0 {
-		b.WriteString(e.Host + e.Path)
-	} else {
-		b.WriteString(e.Path + ": " + strconv.Itoa(e.Code))
+	fmt.Fprintf(&b, "%s: %s %s%s", e.Op, e.Method, e.Host, e.Path)
+	if e.Code != 0 {
+		b.WriteString(": " + strconv.Itoa(e.Code))
 	}
 	b.WriteString(": " + e.Message)
 	if e.Hint != "" {

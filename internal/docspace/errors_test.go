@@ -30,8 +30,8 @@ func one(ctx context.Context, c *Client) error { _, err := c.Members(ctx, "812")
 func TestStatusErrors(t *testing.T) {
 	t.Parallel()
 	const (
-		events = "list audit events: GET /api/2.0/security/audit/events/filter: "
-		room   = "list members of room 812: GET /api/2.0/files/rooms/812/share: "
+		events = "list audit events: GET https://portal.example.org/api/2.0/security/audit/events/filter: "
+		room   = "list members of room 812: GET https://portal.example.org/api/2.0/files/rooms/812/share: "
 		key    = "make a key as the portal's owner or a DocSpace admin with the scope *:read and set DOCSPACE_API_KEY"
 	)
 	security := `{"error":{"message":"Access denied","type":"System.Security.SecurityException","stack":"   at ASC.Secret"},"status":1,"statusCode":403}`

@@ -93,6 +93,12 @@ func (h *harness) sync(t *testing.T, options ingest.Options) (audit.RunResult, e
 // syncFrom runs one sync with a portal that answers otherwise than the harness's.
 func (h *harness) syncFrom(t *testing.T, source ingest.Source, options ingest.Options) (audit.RunResult, error) {
 	t.Helper()
+	return h.syncIn(t.Context(), t, source, options)
+}
+
+// syncIn syncs until ctx ends.
+func (h *harness) syncIn(ctx context.Context, t *testing.T, source ingest.Source, options ingest.Options) (audit.RunResult, error) {
+	t.Helper()
 	options.Version, options.Logger, options.Now = "test", discard, func() time.Time { return h.now.Add(h.skew) }
 	if options.Parallel == 0 {
 		options.Parallel = 4
@@ -100,7 +106,7 @@ func (h *harness) syncFrom(t *testing.T, source ingest.Source, options ingest.Op
 	w, err := h.store.OpenWriter(t.Context(), h.client.BaseURL(), func(context.Context) (string, error) { return h.owner, nil }, h.now)
 	must(t, err)
 	defer w.Close()
-	return ingest.New(source, w, options).Run(t.Context())
+	return ingest.New(source, w, options).Run(ctx)
 }
 
 // otherLogs is a portal whose logs of rooms are not what DocSpace's are.

@@ -222,7 +222,7 @@ func (s *Syncer) Run(ctx context.Context) (audit.RunResult, error) {
 		s.until = s.end(ctx, now)
 	}
 	s.portalNow = func() time.Time { return now.Add(time.Since(began)) }
-	run, recordErr := s.sink.StartRun(ctx, s.opts.Version, now, s.until)
+	run, recordErr := s.sink.StartRun(recordCtx, s.opts.Version, now, s.until)
 	if recordErr != nil {
 		return s.result, errors.Join(err, recordErr)
 	}

@@ -372,3 +372,20 @@ func twiceListed(w *world.World, at time.Time, file *world.File) func(world.Even
 			first, at.Format(time.RFC3339), w.Owner().ID, file.ID)
 	}
 }
+
+// TestInterruptedAtOnce: a run that was told to stop before the portal gave any answer is on record all the same.
+func TestInterruptedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, w, _ := tenDays()
+	h := newHarness(t, w, end)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.syncIn(ctx, t, h.client, ingest.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the run ends with %v", err)
+	}
+	var outcome string
+	must(t, h.conn.QueryRow(t.Context(), "SELECT outcome FROM sync_run").Scan(&outcome))
+	if outcome != string(audit.RunInterrupted) {
+		t.Errorf("the run is on record as %s", outcome)
+	}
+}

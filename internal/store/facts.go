@@ -450,6 +450,10 @@ const runsShown = 5
 // StatusFacts reads what status tells of the portal.
 func (r *Reader) StatusFacts(ctx context.Context) (audit.StatusFacts, error) {
 	var facts audit.StatusFacts
+	syncing, err := r.store.Syncing(ctx) // first: a run that ends meanwhile is no dead one
+	if err != nil {
+		return facts, err
+	}
 	// Everything: sync asks for nothing before 2010, and nothing is dated in the far future.
 	always := audit.Window{From: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)}
 	read, err := r.snapshot(ctx, always, func(ctx context.Context, s state, _ *audit.Facts) (err error) {
@@ -461,14 +465,14 @@ func (r *Reader) StatusFacts(ctx context.Context) (audit.StatusFacts, error) {
 			return fmt.Errorf("read checks of titles: %w", err)
 		}
 		facts.TitlesConfirmed, facts.TitlesContradicted = titles.Confirmed, titles.Contradicted
-		facts.Runs, err = runs(ctx, s.q, r.portal)
+		facts.Runs, err = runs(ctx, s.q, r.portal, slices.Contains(syncing, r.portal.ID))
 		return err
 	})
 	facts.Facts = read
 	return facts, err
 }
 
-func runs(ctx context.Context, q *db.Queries, p Portal) ([]audit.Run, error) {
+func runs(ctx context.Context, q *db.Queries, p Portal, syncing bool) ([]audit.Run, error) {
 	rows, err := q.ListRuns(ctx, db.ListRunsParams{PortalID: p.ID, MaxRows: runsShown})
 	if err != nil {
 		return nil, fmt.Errorf("read runs: %w", err)
@@ -483,6 +487,9 @@ func runs(ctx context.Context, q *db.Queries, p Portal) ([]audit.Run, error) {
 		}
 		if row.Error != nil {
 			list[i].Error = *row.Error
+		}
+		if row.Outcome == "running" && !syncing { // as the next run will record
+			list[i].Outcome, list[i].Error = string(audit.RunInterrupted), "the process ended without a word"
 		}
 	}
 	return list, nil

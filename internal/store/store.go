@@ -156,18 +156,20 @@ func (s *Store) Health(ctx context.Context) (Health, error) {
 	return h, nil
 }
 
-// Syncing reports whether a sync of any portal writes to the database.
-func (s *Store) Syncing(ctx context.Context) (syncing bool, err error) {
-	err = s.pool.QueryRow(ctx, `
-		SELECT EXISTS (
-			SELECT FROM pg_locks
-			WHERE locktype = 'advisory' AND classid::bigint = $1 AND granted
-				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-		)`, lockSync).Scan(&syncing)
+// Syncing returns the ids of the portals that a sync or a repair writes to.
+func (s *Store) Syncing(ctx context.Context) ([]int32, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT objid::integer FROM pg_locks
+		WHERE locktype = 'advisory' AND classid::bigint = $1 AND granted
+			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, lockSync)
 	if err != nil {
-		return false, fmt.Errorf("look for a running sync: %w", err)
+		return nil, fmt.Errorf("look for a running sync: %w", err)
 	}
-	return syncing, nil
+	portals, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	if err != nil {
+		return nil, fmt.Errorf("look for a running sync: %w", err)
+	}
+	return portals, nil
 }
 
 // Portal is a portal that the warehouse has.

@@ -157,14 +157,44 @@ func TestWriterLock(t *testing.T) {
 	first.Close()
 	second, err := st.OpenWriter(ctx, host, owner("o"), now)
 	must(t, err)
+	_, err = second.StartRun(ctx, "test", now, now)
+	must(t, err)
 	_, err = connect(t, url).Exec(ctx, `
 		SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
 		WHERE locktype = 'advisory' AND classid = 7301 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 	must(t, err)
-	if err := second.SetFloor(ctx, now, true); err == nil {
+	lost := second.SetFloor(ctx, now, true)
+	if lost == nil {
 		t.Error("a writer without the lock has written")
 	}
+	if err := second.Explain(lost); !errors.Is(err, store.ErrUnreachable) || !strings.Contains(err.Error(), "the next sync goes on from there") {
+		t.Errorf("a lost connection reads %v", err)
+	}
+	must(t, second.FinishRun(ctx, audit.RunResult{Outcome: audit.RunFailed, FinishedAt: now}))
 	second.Close()
+	wantLastRun(t, st.Reader(second.Portal), "failed")
+}
+
+// TestDeadRun: a run is shown as running as long as somebody holds its lock.
+func TestDeadRun(t *testing.T) {
+	t.Parallel()
+	st := open(t, pgtest.New(t))
+	w, err := st.OpenWriter(t.Context(), "https://acme.example.org", owner("o"), now)
+	must(t, err)
+	_, err = w.StartRun(t.Context(), "test", now, now)
+	must(t, err)
+	wantLastRun(t, st.Reader(w.Portal), "running")
+	w.Close()
+	wantLastRun(t, st.Reader(w.Portal), "interrupted")
+}
+
+func wantLastRun(t *testing.T, r *store.Reader, outcome string) {
+	t.Helper()
+	facts, err := r.StatusFacts(t.Context())
+	must(t, err)
+	if len(facts.Runs) == 0 || facts.Runs[0].Outcome != outcome {
+		t.Errorf("the last run is not %s: %+v", outcome, facts.Runs)
+	}
 }
 
 func TestPortals(t *testing.T) {

@@ -29,6 +29,7 @@ const (
 type Writer struct {
 	Portal Portal
 
+	pool  *pgxpool.Pool
 	conn  *pgxpool.Conn
 	pid   uint32
 	q     *db.Queries
@@ -57,7 +58,7 @@ func (s *Store) OpenWriter(ctx context.Context, host string, ownerID func(contex
 	if err != nil {
 		return nil, explainConnect(err)
 	}
-	w := &Writer{Portal: portal, conn: conn, pid: conn.Conn().PgConn().PID(), q: db.New(conn), keys: newKeys()}
+	w := &Writer{Portal: portal, pool: s.pool, conn: conn, pid: conn.Conn().PgConn().PID(), q: db.New(conn), keys: newKeys()}
 	if err := lockPortal(ctx, w.conn, w.pid, lockSync, w.Portal, "a sync or a repair is running"); err != nil {
 		w.drop()
 		return nil, err
@@ -112,6 +113,15 @@ func lockPortal(ctx context.Context, conn *pgxpool.Conn, pid uint32, lock int32,
 		return fmt.Errorf("%w of portal %s: %s", ErrLocked, p.Host, busy)
 	}
 	return nil
+}
+
+// Explain says of an error what it means if the connection has broken.
+func (w *Writer) Explain(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || !w.conn.Conn().IsClosed() {
+		return err
+	}
+	return fmt.Errorf("%w any more, it ended the connection or the line broke; what was committed before stays, and the next sync goes on from there: %w",
+		ErrUnreachable, err)
 }
 
 // Close gives the lock back.
@@ -180,9 +190,13 @@ func (w *Writer) StartRun(ctx context.Context, version string, startedAt, until 
 	return w.runID, nil
 }
 
-// FinishRun records how the run that StartRun began has ended.
+// FinishRun records how the run that StartRun began has ended, also if it lost its connection.
 func (w *Writer) FinishRun(ctx context.Context, r audit.RunResult) error {
-	err := w.q.FinishRun(ctx, db.FinishRunParams{
+	q := w.q
+	if w.conn.Conn().IsClosed() {
+		q = db.New(w.pool)
+	}
+	err := q.FinishRun(ctx, db.FinishRunParams{
 		PortalID: w.Portal.ID, RunID: w.runID, FinishedAt: r.FinishedAt, Outcome: string(r.Outcome), Error: r.Error,
 		Requests: r.Requests, Retries: r.Retries, Throttled: r.Throttled, Windows: r.Windows,
 		EventsListed: r.EventsListed, EventsNew: r.EventsNew, EventsLate: r.EventsLate,
