@@ -178,7 +178,7 @@ func (q *Queries) CloseGaps(ctx context.Context, arg CloseGapsParams) error {
 const countQuarantined = `-- name: CountQuarantined :one
 SELECT count(*)
 FROM quarantine
-WHERE portal_id = $1 AND window_from < $2 AND window_to > $3
+WHERE portal_id = $1 AND window_from < $2 AND (window_to > $3 OR window_from >= $3)
 `
 
 type CountQuarantinedParams struct {
@@ -187,7 +187,7 @@ type CountQuarantinedParams struct {
 	Since    time.Time
 }
 
-// Items in quarantine from windows that touch [since, until).
+// Items in quarantine from windows that touch [since, until); those known to the second have one that begins and ends there.
 func (q *Queries) CountQuarantined(ctx context.Context, arg CountQuarantinedParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countQuarantined, arg.PortalID, arg.Until, arg.Since)
 	var count int64
@@ -671,6 +671,31 @@ func (q *Queries) ListWindowsSince(ctx context.Context, arg ListWindowsSincePara
 		return nil, err
 	}
 	return items, nil
+}
+
+const narrowQuarantined = `-- name: NarrowQuarantined :exec
+UPDATE quarantine
+SET window_from = greatest(window_from, $1), window_to = least(window_to, $2)
+WHERE portal_id = $3 AND sha256 = $4 AND window_from <= $2 AND window_to >= $1
+`
+
+type NarrowQuarantinedParams struct {
+	WindowFrom time.Time
+	WindowTo   time.Time
+	PortalID   int32
+	SHA256     []byte
+}
+
+// Notes that another window lists an item too: neighbours do at their common second. It lies in what they have
+// in common, and so in each of them. Items alike to the byte may also be of windows that do not touch.
+func (q *Queries) NarrowQuarantined(ctx context.Context, arg NarrowQuarantinedParams) error {
+	_, err := q.db.Exec(ctx, narrowQuarantined,
+		arg.WindowFrom,
+		arg.WindowTo,
+		arg.PortalID,
+		arg.SHA256,
+	)
+	return err
 }
 
 const setWindowsChecked = `-- name: SetWindowsChecked :exec

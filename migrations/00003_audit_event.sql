@@ -80,8 +80,8 @@ COMMENT ON COLUMN quarantine.sha256 IS 'Hash of the item''s bytes as listed';
 COMMENT ON COLUMN quarantine.body IS 'The item after redaction';
 COMMENT ON COLUMN quarantine.reason IS 'What did not decode';
 COMMENT ON COLUMN quarantine.run_id IS 'Sync run that first met the item';
-COMMENT ON COLUMN quarantine.window_from IS 'Start of the window that listed the item, UTC';
-COMMENT ON COLUMN quarantine.window_to IS 'End of the window that listed the item, UTC';
+COMMENT ON COLUMN quarantine.window_from IS 'Start of what the windows that listed the item have in common, UTC, included';
+COMMENT ON COLUMN quarantine.window_to IS 'End of what the windows that listed the item have in common, UTC, included';
 
 CREATE TABLE history_pending (
     portal_id  integer NOT NULL,

@@ -156,11 +156,18 @@ INSERT INTO quarantine (portal_id, sha256, body, reason, run_id, window_from, wi
 VALUES (@portal_id, @sha256, @body, @reason, @run_id, @window_from, @window_to)
 ON CONFLICT DO NOTHING;
 
+-- name: NarrowQuarantined :exec
+-- Notes that another window lists an item too: neighbours do at their common second. It lies in what they have
+-- in common, and so in each of them. Items alike to the byte may also be of windows that do not touch.
+UPDATE quarantine
+SET window_from = greatest(window_from, @window_from), window_to = least(window_to, @window_to)
+WHERE portal_id = @portal_id AND sha256 = @sha256 AND window_from <= @window_to AND window_to >= @window_from;
+
 -- name: CountQuarantined :one
--- Items in quarantine from windows that touch [since, until).
+-- Items in quarantine from windows that touch [since, until); those known to the second have one that begins and ends there.
 SELECT count(*)
 FROM quarantine
-WHERE portal_id = @portal_id AND window_from < @until AND window_to > @since;
+WHERE portal_id = @portal_id AND window_from < @until AND (window_to > @since OR window_from >= @since);
 
 -- name: ListTasks :many
 SELECT task, done_at, wanted_at FROM sync_task WHERE portal_id = @portal_id;

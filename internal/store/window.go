@@ -85,18 +85,37 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 		}
 	}
 	for _, window := range b.Windows {
-		for _, item := range window.Undecodable {
-			added, err := q.AddQuarantined(ctx, db.AddQuarantinedParams{
-				PortalID: w.Portal.ID, SHA256: item.SHA256[:], Body: strings.ToValidUTF8(string(item.Body), "\uFFFD"),
-				Reason: item.Reason, RunID: w.runID, WindowFrom: window.From, WindowTo: window.To,
-			})
-			if err != nil {
-				return c, fmt.Errorf("quarantine an item: %w", err)
-			}
-			c.NewItems += int32(added) //nolint:gosec // 0 or 1
+		added, err := w.quarantine(ctx, q, window)
+		if err != nil {
+			return c, err
 		}
+		c.NewItems += added
 	}
 	return c, w.putRoomUpdates(ctx, q, b)
+}
+
+// quarantine keeps the items of a window that could not be decoded, and returns how many of them are new.
+func (w *Writer) quarantine(ctx context.Context, q *db.Queries, window audit.ReadWindow) (added int32, err error) {
+	for _, item := range window.Undecodable {
+		n, err := q.AddQuarantined(ctx, db.AddQuarantinedParams{
+			PortalID: w.Portal.ID, SHA256: item.SHA256[:], Body: strings.ToValidUTF8(string(item.Body), "\uFFFD"),
+			Reason: item.Reason, RunID: w.runID, WindowFrom: window.From, WindowTo: window.To,
+		})
+		if err != nil {
+			return added, fmt.Errorf("quarantine an item: %w", err)
+		}
+		if n > 0 {
+			added++
+			continue
+		}
+		err = q.NarrowQuarantined(ctx, db.NarrowQuarantinedParams{
+			PortalID: w.Portal.ID, SHA256: item.SHA256[:], WindowFrom: window.From, WindowTo: window.To,
+		})
+		if err != nil {
+			return added, fmt.Errorf("note another window of a quarantined item: %w", err)
+		}
+	}
+	return added, nil
 }
 
 // compareHeld returns the indexes of the events that are not held yet, by

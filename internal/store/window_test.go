@@ -187,3 +187,53 @@ func TestWindowsTogether(t *testing.T) {
 		}
 	})
 }
+
+// TestQuarantinedAtTheEdge: an item that two neighbours list, since it lies in their common second, is held for both.
+func TestQuarantinedAtTheEdge(t *testing.T) {
+	t.Parallel()
+	st := open(t, pgtest.New(t))
+	hour := func(h int) time.Time { return dayOne.Add(time.Duration(h) * time.Hour) }
+	window := func(from int, items ...byte) audit.ReadWindow {
+		w := audit.ReadWindow{Span: audit.Span{From: hour(from), To: hour(from + 1)}, ReadAt: now, Rows: len(items)}
+		for _, item := range items {
+			w.Undecodable = append(w.Undecodable, audit.Undecodable{SHA256: [32]byte{item}, Body: []byte{item}})
+		}
+		return w
+	}
+	windows := []audit.ReadWindow{window(1, 'b', 'c'), window(0, 'a', 'b'), window(2), window(3, 'd')}
+	for together := range windows {
+		w, err := st.OpenWriter(t.Context(), fmt.Sprintf("https://q%d.example.org", together), owner(strconv.Itoa(together)), now)
+		must(t, err)
+		items := int32(0)
+		for group := range slices.Chunk(windows, together+1) {
+			committed, err := w.CommitWindows(t.Context(), attribution.NewBatch(group...))
+			must(t, err)
+			items += committed.NewItems
+		}
+		if items != 4 {
+			t.Errorf("%d windows together: %d items are new", together+1, items)
+		}
+		found, err := st.Reader(w.Portal).Verify(t.Context(), ignore)
+		must(t, err)
+		if !found.Sound() {
+			t.Errorf("%d windows together: %+v", together+1, found)
+		}
+		for _, span := range []struct{ from, to, held int }{{0, 1, 2}, {1, 2, 2}, {2, 3, 0}, {3, 4, 1}, {0, 4, 4}} {
+			held, _, err := w.CountHeld(t.Context(), audit.Span{From: hour(span.from), To: hour(span.to)})
+			must(t, err)
+			if held != span.held {
+				t.Errorf("%d windows together: %d rows are held for %d to %d, not %d", together+1, held, span.from, span.to, span.held)
+			}
+			facts, err := st.Reader(w.Portal).ActivityFacts(t.Context(), audit.Window{From: hour(span.from), To: hour(span.to), Zone: time.UTC}, nil)
+			must(t, err)
+			want := int64(span.held)
+			if span.to == 1 {
+				want-- // what lies at the end of a report's window is in the next one
+			}
+			if facts.Events.Quarantined != want {
+				t.Errorf("%d windows together: a report of %d to %d tells of %d items, not %d", together+1, span.from, span.to, facts.Events.Quarantined, want)
+			}
+		}
+		w.Close()
+	}
+}
