@@ -143,19 +143,21 @@ func TestOrderOfWindows(t *testing.T) {
 		}
 
 		var windows [][]audit.Event
-		for rest := events; len(rest) > 0; {
-			n := rapid.IntRange(1, len(rest)).Draw(t, "window")
-			windows, rest = append(windows, rest[:n]), rest[n:]
+		for from := 0; from < len(events); {
+			n := rapid.IntRange(1, len(events)-from).Draw(t, "window")
+			common := rapid.IntRange(0, min(1, from)).Draw(t, "common") // neighbours list the events of their common second both
+			windows, from = append(windows, events[from-common:from+n]), from+n
 		}
 		rooms := attribution.NewRooms(nil)
 		got := map[int64]attribution.Answer{}
 		var stale []string
-		for _, window := range rapid.Permutation(windows).Draw(t, "order") {
-			b := judged(rooms, window)
-			for i, e := range window {
+		for left := rapid.Permutation(windows).Draw(t, "order"); len(left) > 0; {
+			n := rapid.IntRange(1, len(left)).Draw(t, "together")
+			b := judged(rooms, left[:n]...)
+			for i, e := range b.Events {
 				got[e.ID] = b.Answers[i]
 			}
-			stale = append(stale, b.StaleTitles...)
+			stale, left = append(stale, b.StaleTitles...), left[n:]
 		}
 		for _, e := range events {
 			if title, ok := audit.Title(e.Context.String); ok && slices.Contains(stale, title) && got[e.ID].Source != attribution.SourceTarget {
