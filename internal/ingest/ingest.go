@@ -5,7 +5,7 @@
 // State is the set of windows of time that are complete, not a cursor. A run
 // asks for what is missing from that set, newest first. Windows are read in
 // parallel (windows.go), each page after page until its completeness is proved (passes.go),
-// and committed one after another by the one goroutine that owns the Sink.
+// and committed by the one goroutine that owns the Sink, those that wait for it together.
 // Windows that were complete before are checked for late events (check.go).
 // Lists of rooms, people and members are read before the windows when they are
 // due (lists.go); what events do not say is looked up in the logs of rooms

@@ -15,7 +15,7 @@ import (
 	"roompulse/internal/testkit/pgtest"
 )
 
-// blocksRead counts the blocks of audit_event and its indexes that f reads, in memory or
+// blocksRead counts the blocks of a table and its indexes that f reads, in memory or
 // not, on connections other than conn.
 func blocksRead(t *testing.T, conn *pgx.Conn, table string, f func()) int {
 	t.Helper()
