@@ -214,6 +214,20 @@ func TestExplainVerdicts(t *testing.T) {
 		{"room deleted later", func(f *audit.ExplainFacts) { f.Rooms[0].Deleted = until.Add(time.Second) }, "Verdict   never", ""},
 		{"room made later", func(f *audit.ExplainFacts) { f.Rooms[0].Created = until.Add(time.Second) }, "Verdict   none: the room was made after the window's end", ""},
 		{"members never listed", func(f *audit.ExplainFacts) { f.Rooms[0].MembersAt = time.Time{} }, "The members of 1 room (7) are not listed yet: run roompulse sync", ""},
+		{
+			"active before the membership",
+			func(f *audit.ExplainFacts) {
+				f.Members[0].LastActiveAt, f.Members[0].JoinedAt = daysBefore(until, 40), daysBefore(until, 39)
+			},
+			"last activity there: 2026-10-13 14:00:00†\n  †         older than the membership: they were a member before, or ", "",
+		},
+		{
+			"active since the membership",
+			func(f *audit.ExplainFacts) {
+				f.Members[0].LastActiveAt, f.Members[0].JoinedAt = daysBefore(until, 40), daysBefore(until, 41)
+			},
+			"last activity there: 2026-10-13 14:00:00\n", "†",
+		},
 		{"never seen", func(*audit.ExplainFacts) {}, "Seen      nowhere in the portal before the window's end", ""},
 		{"seen in no room", func(f *audit.ExplainFacts) { f.Last = &audit.LastEvent{} }, " in no room\n", ""},
 		{"seen in a room", func(f *audit.ExplainFacts) { f.Last = &audit.LastEvent{RoomID: "9", RoomTitle: "Board"} }, " in Board (9)\n", ""},

@@ -316,6 +316,8 @@ const (
 	noneKnownText = "none known"
 )
 
+var olderNote = fact{olderMark, "older than the membership: they were a member before, or had a right in another way"}
+
 func listedOf(room Room) []Member { return room.Inactive }
 
 func everybodyOf(room Room) []Member { return room.everybody }
@@ -341,7 +343,7 @@ func (r *InactiveReport) footnotes(shown func(Room) []Member) []fact {
 		}
 	}
 	add(viewer, viewerMark, "of a viewer, little but downloads and the viewing of media is recorded")
-	add(older, olderMark, "older than the membership: they were a member before, or had a right in another way")
+	add(older, olderNote.Name, olderNote.Text)
 	add(noneSince, noneSinceText, "the data begin there, and say nothing of the time before")
 	add(noneKnown, noneKnownText, "none is held, but data are missing, or the room of some events is not certain")
 	add(unseen, "Last seen -", "no trace of any kind in the portal since the data begin")

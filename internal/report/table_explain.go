@@ -26,7 +26,11 @@ func writeExplanation(out io.Writer, e *ExplainReport, o Options) error {
 	if e.listed != "" {
 		verdict = append(verdict, fact{"Listed", e.listed})
 	}
-	p.facts(append(verdict, fact{"Counted", countedText(r.Activity, r.MinActivity)}, fact{"Events", e.eventsText()}, fact{"Seen", e.seenText(p.zone)}))
+	verdict = append(verdict, fact{"Counted", countedText(r.Activity, r.MinActivity)}, fact{"Events", e.eventsText()})
+	if e.member != nil && isOlder(*e.member) {
+		verdict = append(verdict, olderNote)
+	}
+	p.facts(append(verdict, fact{"Seen", e.seenText(p.zone)}))
 	p.line("")
 	e.writeMemberships(p)
 	for _, list := range e.lists() {
