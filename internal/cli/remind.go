@@ -75,7 +75,7 @@ func remindFlags() []cli.Flag {
 		&cli.StringFlag{Name: "manager-email", Usage: "send one digest of all rooms to `ADDR`, none to owners and managers", EnvVars: env("manager-email")},
 		&cli.StringFlag{Name: "attach-report", Usage: "attach the report of a manager's rooms to the digest, in a `FORMAT` of report", EnvVars: env("attach-report")},
 		&cli.StringFlag{Name: "templates", Usage: "take templates of mails from `FOLDER`; see `roompulse remind templates`", EnvVars: env("templates")},
-		&cli.StringFlag{Name: "preview", Usage: "write the mails that would be sent to `FOLDER`, as files for mail programs; needs no mail server or sender"},
+		&cli.StringFlag{Name: "preview", Usage: "write the mails that would be sent to `FOLDER`, as mail files, and do not print them; needs no mail server or sender"},
 		&cli.IntFlag{Name: "max-mails-per-minute", Usage: "send at most `N` mails a minute; 0: no limit", Value: 60, EnvVars: env("max-mails-per-minute")},
 	}
 }
@@ -225,23 +225,48 @@ func (a *app) remindPlan(c *cli.Context, r *remindRun) error {
 	if err != nil {
 		return err
 	}
-	if err := r.service.WritePlan(a.stdout, plan, messages); err != nil {
-		return err
-	}
 	dir := c.String("preview")
 	if dir == "" {
-		return nil
+		return r.service.WritePlan(a.stdout, plan, messages)
 	}
+	if err := r.service.WritePlan(a.stdout, plan, nil); err != nil {
+		return err
+	}
+	if err := writePreview(dir, messages, a.mailConfig(c, r.smtp)); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "\n%s written to %s\n", count(int64(len(messages)), "mail"), dir)
+	return nil
+}
+
+// writePreview writes mails to a folder that has none: all of them, or none.
+func writePreview(dir string, messages []audit.Mail, config mail.Config) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of --preview: %w", err)
 	}
+	var files []string
+	defer func() {
+		if err == nil {
+			return
+		}
+		var left error
+		for _, file := range files {
+			left = errors.Join(left, remove(file))
+		}
+		if err = fmt.Errorf("write the mails of --preview: %w", err); left == nil {
+			err = fmt.Errorf("%w; %s has none of them", err, dir)
+		}
+		err = errors.Join(err, left)
+	}()
 	for i, m := range messages {
 		var b bytes.Buffer
-		if err := a.mailConfig(c, r.smtp).Write(&b, m); err != nil {
+		if err := config.Write(&b, m); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d.eml", i+1)), b.Bytes(), 0o600); err != nil {
-			return fmt.Errorf("write a mail for --preview: %w", err)
+		file := filepath.Join(dir, fmt.Sprintf("%03d.eml", i+1))
+		files = append(files, file)
+		if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -361,10 +386,13 @@ func (j judge) Judge(ctx context.Context, w audit.Window) (remind.Judgement, err
 		}
 	}
 	q := r.DataQuality
-	judged := remind.Judgement{Portal: r.Portal, Quality: remind.Quality{
-		CompleteFrom: q.CompleteFrom.Time, CompleteUntil: q.CompleteUntil.Time, MembersKnownFrom: q.MembersKnownFrom.Time,
-		NoneSince: facts.Coverage.KnownFrom(w.To), Events: q.Events, Unattributed: q.UnattributedEvents, Notices: r.Notices(),
-	}}
+	judged := remind.Judgement{
+		Portal: r.Portal, Heading: r.Heading(), New: r.Totals[report.StateNew], Pending: r.Totals[report.StatePending],
+		Quality: remind.Quality{
+			CompleteFrom: q.CompleteFrom.Time, CompleteUntil: q.CompleteUntil.Time, MembersKnownFrom: q.MembersKnownFrom.Time,
+			NoneSince: facts.Coverage.KnownFrom(w.To), Events: q.Events, Unattributed: q.UnattributedEvents, Notices: r.Notices(),
+		},
+	}
 	for _, room := range r.Rooms {
 		judgedRoom := remind.Room{ID: room.ID, Title: room.Title, Judged: room.Members, Managers: managers[room.ID]}
 		for _, m := range room.Inactive {

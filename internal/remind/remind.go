@@ -41,9 +41,12 @@ type Judge interface {
 
 // Judgement is what a report says of inactive members.
 type Judgement struct {
-	Portal  string // base URL
-	Rooms   []Room // all that were judged, by id
-	Quality Quality
+	Portal string // base URL
+	Rooms  []Room // all that were judged, by id
+	// Heading are lines that say what was judged: the window, what counts, how many there are.
+	Heading      []string
+	New, Pending int // memberships with these verdicts
+	Quality      Quality
 }
 
 // Quality says what a judgement rests on.
@@ -124,8 +127,7 @@ func New(judge Judge, history History, templates *Templates, o Options) *Service
 
 // Plan is what is to be sent at a moment, and what is not.
 type Plan struct {
-	Portal    string
-	Quality   Quality
+	Judgement
 	Reminders []Reminder // by account id
 	Digests   []Digest   // by address
 	Spared    []Spared   // inactive or unknown members who get no mail, by room and account id
@@ -230,7 +232,7 @@ func (s *Service) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Portal: judged.Portal, Quality: judged.Quality}
+	plan := &Plan{Judgement: judged}
 	s.planReminders(plan, judged, newest, reminded)
 	s.planDigests(plan, judged, newest, reminded)
 	return plan, nil

@@ -168,6 +168,8 @@ func TestGoldenMails(t *testing.T) {
 	o.ReplyTo = "help@acme.example"
 	j := judgement(annual, room("7", "Tender", member("ann", "Ann Lee", remind.StateNever), member("bo", "Bo Lind", remind.StateQuiet), viewer,
 		noAddress, member("zoe", "Zoë Ł", remind.StateUnknown)))
+	j.Heading = []string{"  Window    2026-10-23 16:00 to 2026-11-22 15:00 (Europe/Berlin), where the data end", "  Judged    12 memberships"}
+	j.New, j.Pending = 2, 1
 	j.Quality.Notices = []string{"The portal shows no members of 1 room (9 since 2026-11-20 03:00): the last known ones are judged."}
 	goldens(t, "mails", remind.New(&judge{Judgement: j, until: until}, history, templates(t), o))
 }

@@ -1,6 +1,7 @@
 package remind
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -66,8 +67,16 @@ func (p *Plan) assumeSent(now time.Time) {
 func (s *Service) WritePlan(w io.Writer, plan *Plan, messages []audit.Mail) error {
 	p := &printer{w: w}
 	for _, notice := range plan.Quality.Notices {
-		p.line("%s", notice)
+		p.line("! %s", notice)
 	}
+	if len(plan.Quality.Notices) > 0 {
+		p.line("")
+	}
+	p.line("Reminders to members without recorded activity: %s", audit.Plain(plan.Portal))
+	for _, line := range plan.Heading {
+		p.line("%s", line)
+	}
+	p.line("  Left out  %s\n", plan.leftOutText())
 	p.line("This would be sent: %s and %s, to %s. Nothing is sent without --send.",
 		count(len(plan.Reminders), "reminder"), count(len(plan.Digests), "digest"), people(plan.People()))
 	if n := plan.People(); n > s.MaxRecipients {
@@ -83,7 +92,7 @@ func (s *Service) WritePlan(w io.Writer, plan *Plan, messages []audit.Mail) erro
 		}
 	}
 	if len(plan.Digests) > 0 {
-		p.line("\nDigests")
+		p.line("\nDigests%s", s.readers())
 	}
 	for _, d := range plan.Digests {
 		p.line("  %s: %s", d.To, d.summary())
@@ -106,6 +115,35 @@ func (s *Service) WritePlan(w io.Writer, plan *Plan, messages []audit.Mail) erro
 		p.line("\n%s", strings.TrimSuffix(m.Text, "\n"))
 	}
 	return p.err
+}
+
+// leftOutText counts the memberships judged that get no reminder, but for those that are active.
+func (p *Plan) leftOutText() string {
+	spared := map[Reason]int{}
+	for _, s := range p.Spared {
+		spared[s.Because]++
+	}
+	var parts []string
+	for _, part := range []struct {
+		members int
+		why     string
+	}{
+		{p.New, "new"}, {p.Pending, "pending"}, {spared[BecauseUnknown], "unknown"},
+		{spared[BecauseReminded], "reminded lately"}, {spared[BecauseActive], "no longer inactive or no member"}, {spared[BecauseNoAddress], "without a usable address"},
+	} {
+		if part.members > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.members, part.why))
+		}
+	}
+	return cmp.Or(strings.Join(parts, ", "), "nobody but the active")
+}
+
+// readers says why digests go to whom they go.
+func (s *Service) readers() string {
+	if s.ManagerEmail != "" {
+		return ", to the address of --manager-email"
+	}
+	return ", to owners and managers of the rooms"
 }
 
 // why says what a member is reminded for.

@@ -51,6 +51,15 @@ func (r *InactiveReport) facts() []fact {
 	}
 }
 
+// Heading are lines that say what the report is about, for what prints its answer in another form.
+func (r *InactiveReport) Heading() []string {
+	var lines []string
+	for _, f := range r.facts() {
+		lines = append(lines, fmt.Sprintf("%s%-8s%s%s", indent, f.Name, space, f.Text))
+	}
+	return lines
+}
+
 func windowText(w audit.Window, q DataQuality) string {
 	end := ""
 	if w.To.Equal(q.CompleteUntil.Time) {
