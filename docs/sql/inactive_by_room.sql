@@ -1,8 +1,9 @@
 -- How many members of each room did nothing there in a window?
 --
 -- Answer   One row per room: members with an active account, how many of them had no activity, and their share.
--- Caveats  The plain form. It takes members as of now, and spares nobody who joined last week or whose events
---          may be hidden under a title that two rooms bore: roompulse report inactive gives the verdicts.
+-- Caveats  The plain form. It takes members as of now, counts the owners of rooms too, knows no exclusions, and spares
+--          nobody who joined last week or whose events may be hidden under a title that two rooms bore:
+--          roompulse report inactive gives the verdicts, and its numbers are other ones.
 
 \set from '2026-10-01'
 \set to '2026-11-01'

@@ -3,6 +3,7 @@
 -- Answer   One row per person: their right, the time of their last activity (null: none is recorded), how many
 --          events and on how many days; those who were away longest first.
 -- Caveats  The mere viewing of an office document leaves no event, so a Viewer's silence says little.
+--          Put the id of a room below: without a room of that id there are no rows.
 
 \set room '463996'
 

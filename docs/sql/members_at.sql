@@ -4,6 +4,7 @@
 --          gave it (null: it was their own), and since when they had been a member (null: nobody knows).
 -- Caveats  Before rooms.members_known_from, members are worked out from the room's log: people deleted since
 --          are missing. The right then is that of the first list: logs tell who came and went, not with which right.
+--          Put the id of a room below: without a room of that id there are no rows.
 
 \set room '463996'
 \set at '2026-11-01 00:00+00'

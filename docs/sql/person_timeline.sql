@@ -3,6 +3,7 @@
 -- Answer   The last 200 events of the window, newest first: time, action, what it counts as, the room and how it is
 --          known, the portal's own sentence.
 -- Caveats  Of class none and nobody are acts that are no activity. Personal data: have a reason.
+--          Put the id of an account below: without an account of that id there are no rows.
 
 \set from '2026-10-01'
 \set to '2026-11-01'
