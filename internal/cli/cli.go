@@ -42,7 +42,7 @@ const exitCodes = `EXIT CODES:
    0  done
    1  failed, or interrupted; verify: something is wrong and not repaired
    2  usage: the command line or a setting is wrong
-   3  done, but data is incomplete (report: only with --strict; verify: only with --repair)
+   3  done, but data are incomplete (report: only with --strict; verify: only with --repair) or too old (status, remind)
    4  DocSpace refused: key, rights, plan or audit option
    5  another run holds the lock
 `
@@ -88,7 +88,7 @@ func exitCode(err error) int {
 		return exitLocked
 	case errors.Is(err, audit.ErrRefused):
 		return exitRefused
-	case errors.Is(err, ingest.ErrIncomplete), errors.Is(err, errIncomplete):
+	case errors.Is(err, ingest.ErrIncomplete), errors.Is(err, errIncomplete), errors.Is(err, errOld):
 		return exitIncomplete
 	case errors.Is(err, store.ErrPortalMoved):
 		return exitUsage
@@ -245,7 +245,10 @@ func (a *app) logger(verbose bool) *slog.Logger {
 }
 
 // errIncomplete is the end of a report with --strict that rests on incomplete data.
-var errIncomplete = errors.New("data is incomplete")
+var errIncomplete = errors.New("data are incomplete")
+
+// errOld is the end of a command whose data end longer ago than --max-lag allows.
+var errOld = errors.New("data are too old")
 
 // errBadURL does not quote the URL, which may have a password.
 var errBadURL = audit.UsageError("DATABASE_URL is no valid URL")

@@ -26,6 +26,7 @@ func TestExitCode(t *testing.T) {
 		{audit.ErrNothingComplete, 1},
 		{ingest.ErrIncomplete, 3},
 		{errIncomplete, 3},
+		{errOld, 3},
 		{audit.ErrRefused, 4},
 		{store.ErrLocked, 5},
 	} {

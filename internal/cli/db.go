@@ -59,12 +59,18 @@ func (a *app) dbStop(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	done := "was not running"
 	if status.Running {
 		if err := refuseIfSyncing(c.Context, server.URL()); err != nil {
 			return err
 		}
+		done = "is stopped"
 	}
-	return server.Stop(c.Context)
+	if err := server.Stop(c.Context); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "The private server %s.\n", done)
+	return nil
 }
 
 // refuseIfSyncing returns ErrLocked if the server is in use by a sync. A server that

@@ -115,7 +115,7 @@ func (d *doctor) examineTrail(ctx context.Context, client *docspace.Client) bool
 	default:
 		newest := page.Events[0]
 		d.ok("audit trail", "readable; the newest event is of %s", instant(newest.At))
-		d.ok("time zone", "the portal's offset then was %s", time.Unix(0, 0).In(time.FixedZone("", newest.Offset)).Format("-07:00"))
+		d.ok("time zone", "the portal's offset from UTC at that event was %s", time.Unix(0, 0).In(time.FixedZone("", newest.Offset)).Format("-07:00"))
 	}
 	return true
 }

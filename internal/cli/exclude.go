@@ -49,12 +49,20 @@ func (a *app) excludeAdd(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	zone, err := audit.LoadZone(c.String("time-zone"))
+	if err != nil {
+		return err
+	}
 	return a.withPortal(c, func(r *store.Reader) error {
 		added, err := r.AddExclusion(c.Context, x)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.stderr, "Exclusion %d: %s. `roompulse exclude remove %d` takes it back.\n", added.ID, report.ExclusionText(added), added.ID)
+		until := ""
+		if !added.ExpiresAt.IsZero() {
+			until = fmt.Sprintf(", until %s (%s)", report.Clock(added.ExpiresAt, zone), zone)
+		}
+		fmt.Fprintf(a.stderr, "Exclusion %d: %s%s. `roompulse exclude remove %d` takes it back.\n", added.ID, report.ExclusionText(added), until, added.ID)
 		idle, err := r.WhyIdle(c.Context, added, added.AddedAt)
 		if err == nil && idle != "" { // people may come later
 			fmt.Fprintf(a.stderr, "It takes nobody out yet: %s.\n", idle)
@@ -112,14 +120,17 @@ func (a *app) excludeList(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(exclusions) == 0 {
+			fmt.Fprintln(a.stderr, "There are no exclusions.")
+		}
 		out := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 		for _, x := range exclusions {
 			until := "until removed"
 			switch {
 			case !x.Stands(a.now()):
-				until = "ended " + x.ExpiresAt.In(zone).Format(time.RFC3339)
+				until = fmt.Sprintf("ended %s (%s)", report.Clock(x.ExpiresAt, zone), zone)
 			case !x.ExpiresAt.IsZero():
-				until = "until " + x.ExpiresAt.In(zone).Format(time.RFC3339)
+				until = fmt.Sprintf("until %s (%s)", report.Clock(x.ExpiresAt, zone), zone)
 			}
 			fmt.Fprintf(out, "%d\t%s\tsince %s\t%s\n", x.ID, report.ExclusionText(x), x.AddedAt.In(zone).Format(time.DateOnly), until)
 		}
@@ -133,6 +144,10 @@ func (a *app) excludeRemove(c *cli.Context) error {
 		return usageOf(c, "give the number of one exclusion, as `roompulse exclude list` shows it, after the flags")
 	}
 	return a.withPortal(c, func(r *store.Reader) error {
-		return r.RemoveExclusion(c.Context, int32(id), a.now()) //nolint:gosec // parsed as 32 bits
+		err := r.RemoveExclusion(c.Context, int32(id), a.now()) //nolint:gosec // parsed as 32 bits
+		if err == nil {
+			fmt.Fprintf(a.stderr, "Exclusion %d is removed.\n", id)
+		}
+		return err
 	})
 }

@@ -50,6 +50,9 @@ func (a *app) gapList(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(coverage.Gaps) == 0 {
+			fmt.Fprintln(a.stderr, "There are no gaps.")
+		}
 		out := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 		for _, gap := range coverage.Gaps {
 			state := "sync tries again daily"
@@ -74,6 +77,10 @@ func (a *app) gapAccept(c *cli.Context) error {
 		return usageOf(c, "say why with --reason, before the gap's number")
 	}
 	return a.withPortal(c, func(r *store.Reader) error {
-		return r.AcceptGap(c.Context, int32(id), c.String("reason"), a.now()) //nolint:gosec // parsed as 32 bits
+		err := r.AcceptGap(c.Context, int32(id), c.String("reason"), a.now()) //nolint:gosec // parsed as 32 bits
+		if err == nil {
+			fmt.Fprintf(a.stderr, "Gap %d is accepted: it makes nobody unknown any more.\n", id)
+		}
+		return err
 	})
 }

@@ -34,12 +34,31 @@ func replaceFile(path string, write func(io.Writer) error) (err error) {
 		if failed, ok := errors.AsType[*os.PathError](err); ok && failed.Path == partial { // a name that users do not know
 			err = failed.Err
 		}
-		return errors.Join(err, remove(partial))
+		return errors.Join(err, discard(partial, old))
 	}
 	if err := os.Rename(partial, path); err != nil {
-		return errors.Join(err, remove(partial))
+		return errors.Join(err, discard(partial, old))
 	}
 	return nil
+}
+
+// errAsBefore and errNothingLeft say what a file is after a failure.
+var (
+	errAsBefore    = errors.New("the file is as it was before")
+	errNothingLeft = errors.New("nothing was left behind")
+)
+
+// discard removes what was written of a file, if it was begun, and says what there is now; old is nil if there was no file.
+func discard(partial string, old os.FileInfo) error {
+	switch err := os.Remove(partial); {
+	case errors.Is(err, os.ErrNotExist): // nobody doubts it
+		return nil
+	case err != nil:
+		return err
+	case old != nil:
+		return errAsBefore
+	}
+	return errNothingLeft
 }
 
 // followLinks returns what a path leads to, be it there or yet to be made: a

@@ -75,7 +75,7 @@ func remindFlags() []cli.Flag {
 		&cli.StringFlag{Name: "manager-email", Usage: "send one digest of all rooms to `ADDR`, none to owners and managers", EnvVars: env("manager-email")},
 		&cli.StringFlag{Name: "attach-report", Usage: "attach the report of a manager's rooms to the digest, in a `FORMAT` of report", EnvVars: env("attach-report")},
 		&cli.StringFlag{Name: "templates", Usage: "take templates of mails from `FOLDER`; see `roompulse remind templates`", EnvVars: env("templates")},
-		&cli.StringFlag{Name: "preview", Usage: "write the mails that would be sent to `FOLDER`, as mail files, and do not print them; needs no mail server or sender"},
+		&cli.StringFlag{Name: "preview", Usage: "write the mails that would be sent to `FOLDER`, and do not print them; needs no mail server or sender"},
 		&cli.IntFlag{Name: "max-mails-per-minute", Usage: "send at most `N` mails a minute; 0: no limit", Value: 60, EnvVars: env("max-mails-per-minute")},
 	}
 }
@@ -285,8 +285,8 @@ func (a *app) remindSend(c *cli.Context, r *remindRun) error {
 		return errNothingToSendBy
 	}
 	if lag := r.now.Sub(until); lag > r.maxLag {
-		return fmt.Errorf("%w: it ends at %s, %s ago, and --max-lag is %s: run `roompulse sync` first; nothing was sent",
-			errIncomplete, until.In(r.window.Zone).Format("2006-01-02 15:04"), lag.Round(time.Minute), c.String("max-lag"))
+		return fmt.Errorf("%w: they end at %s, %s ago, and --max-lag is %s: run `roompulse sync` first; nothing was sent",
+			errOld, until.In(r.window.Zone).Format("2006-01-02 15:04"), lag.Round(time.Minute), c.String("max-lag"))
 	}
 	sender, err := mail.New(a.mailConfig(c, r.smtp))
 	if err != nil {
@@ -294,6 +294,9 @@ func (a *app) remindSend(c *cli.Context, r *remindRun) error {
 	}
 	defer sender.Close()
 	ledger, err := r.store.OpenLedger(c.Context, r.portal)
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("%w; wait for its end, `roompulse remind history` shows what it has sent", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func (a *app) readStatus(c *cli.Context, st *store.Store) (status, error) {
 	return s, nil
 }
 
-// checkLag returns errIncomplete if complete data end longer ago than wanted; nil is any time.
+// checkLag returns errOld if complete data end longer ago than wanted, or errIncomplete if there are none; nil is any time.
 func (s status) checkLag(most *time.Duration) error {
 	switch {
 	case most == nil:
@@ -112,7 +112,7 @@ func (s status) checkLag(most *time.Duration) error {
 		return fmt.Errorf("%w: nothing is complete yet; run `roompulse sync`", errIncomplete)
 	}
 	if lag := time.Duration(*s.LagSeconds) * time.Second; lag > *most {
-		return fmt.Errorf("%w: it ends at %s, %s ago; run `roompulse sync`", errIncomplete, instant(*s.CompleteUntil), lag)
+		return fmt.Errorf("%w: they end at %s, %s ago; run `roompulse sync`", errOld, instant(*s.CompleteUntil), lag)
 	}
 	return nil
 }

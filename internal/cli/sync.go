@@ -158,7 +158,7 @@ func interrupted(ctx context.Context) bool { return ctx.Err() != nil }
 func (a *app) syncOnce(ctx context.Context, client *docspace.Client, st *store.Store, opts syncOptions, log *slog.Logger) error {
 	w, err := st.OpenWriter(ctx, client.BaseURL(), func(ctx context.Context) (string, error) { return ownerID(ctx, client) }, a.now())
 	if err != nil {
-		return err
+		return explainLock(err)
 	}
 	defer w.Close()
 	syncer := ingest.New(client, w, ingest.Options{
@@ -170,6 +170,14 @@ func (a *app) syncOnce(ctx context.Context, client *docspace.Client, st *store.S
 	a.stderr.done()
 	if err == nil || result.Windows > 0 { // else the error says it all
 		fmt.Fprintln(a.stderr, syncSummary(client.BaseURL(), result))
+	}
+	return err
+}
+
+// explainLock adds what to do about a portal that somebody else writes.
+func explainLock(err error) error {
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("%w; wait for its end, `roompulse status` shows the runs of sync", err)
 	}
 	return err
 }

@@ -72,7 +72,7 @@ func (a *app) repair(ctx context.Context, st *store.Store, portal store.Portal, 
 	known := func(context.Context) (string, error) { return portal.OwnerID, nil }
 	w, err := st.OpenWriter(ctx, portal.Host, known, a.now())
 	if err != nil {
-		return audit.Verification{}, err
+		return audit.Verification{}, explainLock(err)
 	}
 	defer w.Close()
 	return w.Repair(ctx, a.now(), tell)

@@ -128,8 +128,12 @@ func (p *Plan) leftOutText() string {
 		members int
 		why     string
 	}{
-		{p.New, "new"}, {p.Pending, "pending"}, {spared[BecauseUnknown], "unknown"},
-		{spared[BecauseReminded], "reminded lately"}, {spared[BecauseActive], "no longer inactive or no member"}, {spared[BecauseNoAddress], "without a usable address"},
+		{p.New, "new"},
+		{p.Pending, "pending"},
+		{spared[BecauseUnknown], "unknown"},
+		{spared[BecauseReminded], "reminded lately"},
+		{spared[BecauseActive], "no longer inactive or no member"},
+		{spared[BecauseNoAddress], "without a usable address"},
 	} {
 		if part.members > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.members, part.why))

@@ -17,7 +17,7 @@ func (r *InactiveReport) Notices() []string {
 	for _, room := range r.Rooms {
 		switch {
 		case !room.UnreadableSince.IsZero():
-			unreadable = append(unreadable, fmt.Sprintf("%s since %s", plain(room.ID), clock(room.UnreadableSince.Time, r.query.Window.Zone)))
+			unreadable = append(unreadable, fmt.Sprintf("%s since %s", plain(room.ID), Clock(room.UnreadableSince.Time, r.query.Window.Zone)))
 		case !room.MembersListed:
 			unread = append(unread, plain(room.ID))
 		}
@@ -49,10 +49,10 @@ func dataNotices(q DataQuality, c audit.Coverage, w audit.Window, now time.Time,
 	var notices []string
 	if until := q.CompleteUntil.Time; !until.IsZero() && now.Sub(until) > maxLag {
 		notices = append(notices, fmt.Sprintf("The data end at %s, %s ago (more than --max-lag %s): run roompulse sync.",
-			clock(until, w.Zone), length(now.Sub(until)), length(maxLag)))
+			Clock(until, w.Zone), length(now.Sub(until)), length(maxLag)))
 	}
 	if !q.beginsAt.IsZero() {
-		notices = append(notices, fmt.Sprintf("The data begin at %s, after the window: what was in it is not known.", clock(q.beginsAt, w.Zone)))
+		notices = append(notices, fmt.Sprintf("The data begin at %s, after the window: what was in it is not known.", Clock(q.beginsAt, w.Zone)))
 	}
 	if q.lacks() {
 		var missing []string
@@ -113,8 +113,8 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// clock writes a moment as clocks in the zone show it, as short as it is exact.
-func clock(t time.Time, zone *time.Location) string {
+// Clock writes a moment as clocks in the zone show it, as short as it is exact.
+func Clock(t time.Time, zone *time.Location) string {
 	t = t.In(zone)
 	if t.Truncate(time.Minute).Equal(t) {
 		return t.Format("2006-01-02 15:04")
@@ -123,7 +123,7 @@ func clock(t time.Time, zone *time.Location) string {
 }
 
 func span(from, to time.Time, zone *time.Location) string {
-	return clock(from, zone) + " to " + clock(to, zone)
+	return Clock(from, zone) + " to " + Clock(to, zone)
 }
 
 // length writes a duration in the unit that people would.

@@ -248,7 +248,7 @@ func (r *InactiveReport) exclusionFacts() []fact {
 	for i, x := range r.Exclusions {
 		until := ""
 		if !x.ExpiresAt.IsZero() {
-			until = ", until " + clock(x.ExpiresAt.Time, r.query.Window.Zone)
+			until = ", until " + Clock(x.ExpiresAt.Time, r.query.Window.Zone)
 		}
 		facts[i] = fact{
 			strconv.Itoa(int(x.ID)),
@@ -272,7 +272,7 @@ func roomText(room Room) string {
 
 // roomNote says what is wrong with a room's list of members, if something is.
 func roomNote(room Room, zone *time.Location) string {
-	since := clock(room.UnreadableSince.Time, zone)
+	since := Clock(room.UnreadableSince.Time, zone)
 	switch unreadable := !room.UnreadableSince.IsZero(); {
 	case unreadable && room.MembersListed:
 		return fmt.Sprintf("The portal shows no members of it since %s: these are the last known ones.", since)
@@ -397,9 +397,9 @@ func qualityFacts(q DataQuality, w audit.Window) []fact {
 		add("Members", "of no room shown here listed yet")
 	case w.To.Before(known):
 		add("Members", "all listed since %s, after the window: those of its end are worked out from logs, and people deleted since are missing",
-			clock(known, w.Zone))
+			Clock(known, w.Zone))
 	default:
-		add("Members", "all listed since %s", clock(known, w.Zone))
+		add("Members", "all listed since %s", Clock(known, w.Zone))
 	}
 	return facts
 }

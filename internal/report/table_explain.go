@@ -62,13 +62,13 @@ func (e *ExplainReport) accountText() string {
 func (e *ExplainReport) roomText(zone *time.Location) string {
 	text := roomName(e.room.ID, e.room.Title)
 	if !e.room.Created.IsZero() {
-		text += ", made " + clock(e.room.Created.Truncate(time.Second), zone)
+		text += ", made " + Clock(e.room.Created.Truncate(time.Second), zone)
 	}
 	if e.room.Archived {
 		text += ", archived"
 	}
 	if !e.room.Deleted.IsZero() {
-		text += ", deleted " + clock(e.room.Deleted.Truncate(time.Second), zone)
+		text += ", deleted " + Clock(e.room.Deleted.Truncate(time.Second), zone)
 	}
 	return text
 }
@@ -110,7 +110,7 @@ func (e *ExplainReport) writeMemberships(p printer) {
 	p.styled(bold, "Membership of the room")
 	if known := e.room.MembersSince; !known.IsZero() {
 		p.prose(indent, "", fmt.Sprintf("Its members were first listed %s and last %s; what was before is worked out from its log, if it has one.",
-			clock(known, p.zone), clock(e.room.MembersAt, p.zone)))
+			Clock(known, p.zone), Clock(e.room.MembersAt, p.zone)))
 	}
 	for _, m := range e.facts.Memberships {
 		p.prose(indent, "", membershipText(m, p.zone))
@@ -132,10 +132,10 @@ func membershipText(m audit.MembershipFacts, zone *time.Location) string {
 	}
 	since, until := "an unknown day", "now"
 	if !m.From.IsZero() {
-		since = clock(m.From, zone)
+		since = Clock(m.From, zone)
 	}
 	if !m.To.IsZero() {
-		until = clock(m.To, zone)
+		until = Clock(m.To, zone)
 	}
 	return fmt.Sprintf("%s to %s: %s %s (%s)", since, until, right, through, sinceText(m, zone))
 }
@@ -146,19 +146,19 @@ func sinceText(m audit.MembershipFacts, zone *time.Location) string {
 	case m.From.IsZero() && m.JoinedAfter.IsZero():
 		return "held before the first list of members; nothing tells since when"
 	case m.From.IsZero():
-		return "held before the first list of members, but not yet at " + clock(m.JoinedAfter, zone)
+		return "held before the first list of members, but not yet at " + Clock(m.JoinedAfter, zone)
 	case m.GroupID != "" && m.JoinedAt.IsZero():
 		return "held then; nothing tells since when"
 	case m.JoinedAt.IsZero():
 		return "another right before; a member before the first list of members"
 	case !m.JoinedAt.Equal(m.From):
-		return "another right before; a member since " + clock(m.JoinedAt, zone)
+		return "another right before; a member since " + Clock(m.JoinedAt, zone)
 	case m.JoinedAfter.Equal(m.JoinedAt):
 		return "the moment is known"
 	case m.JoinedAfter.IsZero():
 		return "first listed then; nothing tells when they joined"
 	}
-	return "first listed then; not yet a member at " + clock(m.JoinedAfter, zone)
+	return "first listed then; not yet a member at " + Clock(m.JoinedAfter, zone)
 }
 
 // eventList is a list of events with a column of its own.
