@@ -87,7 +87,7 @@ folders AS (
 SELECT f.event_id
 FROM fresh AS f
 WHERE f.is_folder AND f.is_crossing
-    AND EXISTS (SELECT FROM entry_sighting AS s WHERE s.portal_id = $1)
+    AND EXISTS (SELECT 1 FROM entry_sighting AS s WHERE s.portal_id = $1)
 `
 
 type AddEntryMovesParams struct {
@@ -342,7 +342,7 @@ CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the
     OFFSET 0
 ) AS s
 LEFT JOIN room AS r ON r.portal_id = $3 AND r.room_key = s.room_key
-WHERE EXISTS (SELECT FROM entry_sighting AS o WHERE o.portal_id = $3) -- else a first sync looks for each file of each window
+WHERE EXISTS (SELECT 1 FROM entry_sighting AS o WHERE o.portal_id = $3) -- else a first sync looks for each file of each window
 ORDER BY w.is_folder, w.entry_id, s.seen_at, s.room_key
 `
 
@@ -962,7 +962,7 @@ const setAllEntriesStale = `-- name: SetAllEntriesStale :exec
 UPDATE entry AS e
 SET is_stale = true, has_moves = e.is_folder
 WHERE e.portal_id = $1 AND NOT e.is_stale
-    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id)
+    AND EXISTS (SELECT 1 FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id)
 `
 
 // SetRoomEntriesStale for any room.
@@ -986,7 +986,7 @@ FROM (
     SELECT true, unnest($2::text[])
 ) AS b
 WHERE e.portal_id = $1 AND e.is_folder = b.is_folder AND e.entry_id = b.entry_id AND NOT e.is_stale
-    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id)
+    AND EXISTS (SELECT 1 FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id)
 `
 
 type SetEntriesBelowStaleParams struct {
@@ -1127,7 +1127,7 @@ FROM entry_sighting AS s
 WHERE e.portal_id = $1
     AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
     AND s.room_key = ANY($2::integer[]) AND NOT e.is_stale
-    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id)
+    AND EXISTS (SELECT 1 FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id)
 `
 
 type SetRoomEntriesStaleParams struct {

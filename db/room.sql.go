@@ -61,8 +61,8 @@ folders AS (
     FROM added AS a
     WHERE NOT $3::boolean
         AND (
-            EXISTS (SELECT FROM entry_sighting AS s WHERE s.portal_id = $2::integer AND s.parent_id = a.room_id)
-            OR EXISTS (SELECT FROM entry_move AS m WHERE m.portal_id = $2::integer AND m.parent_id = a.room_id)
+            EXISTS (SELECT 1 FROM entry_sighting AS s WHERE s.portal_id = $2::integer AND s.parent_id = a.room_id)
+            OR EXISTS (SELECT 1 FROM entry_move AS m WHERE m.portal_id = $2::integer AND m.parent_id = a.room_id)
         )
     ON CONFLICT (portal_id, is_folder, entry_id) DO UPDATE SET spreads = true
 )

@@ -133,7 +133,7 @@ folders AS (
 SELECT f.event_id
 FROM fresh AS f
 WHERE f.is_folder AND f.is_crossing
-    AND EXISTS (SELECT FROM entry_sighting AS s WHERE s.portal_id = @portal_id); -- in a first sync there is nothing yet to judge again
+    AND EXISTS (SELECT 1 FROM entry_sighting AS s WHERE s.portal_id = @portal_id); -- in a first sync there is nothing yet to judge again
 
 -- name: ListTwinMoves :many
 -- The given moves and the other event of each, where that is known: one act across the border of a room
@@ -189,7 +189,7 @@ CROSS JOIN LATERAL ( -- by the keys, also where the planner knows nothing of the
     OFFSET 0
 ) AS s
 LEFT JOIN room AS r ON r.portal_id = @portal_id AND r.room_key = s.room_key
-WHERE EXISTS (SELECT FROM entry_sighting AS o WHERE o.portal_id = @portal_id) -- else a first sync looks for each file of each window
+WHERE EXISTS (SELECT 1 FROM entry_sighting AS o WHERE o.portal_id = @portal_id) -- else a first sync looks for each file of each window
 ORDER BY w.is_folder, w.entry_id, s.seen_at, s.room_key;
 
 -- name: ListFolderPlaces :many
@@ -233,14 +233,14 @@ FROM entry_sighting AS s
 WHERE e.portal_id = @portal_id
     AND s.portal_id = e.portal_id AND s.is_folder = e.is_folder AND s.entry_id = e.entry_id
     AND s.room_key = ANY(@room_keys::integer[]) AND NOT e.is_stale
-    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
+    AND EXISTS (SELECT 1 FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
 
 -- name: SetAllEntriesStale :exec
 -- SetRoomEntriesStale for any room.
 UPDATE entry AS e
 SET is_stale = true, has_moves = e.is_folder
 WHERE e.portal_id = @portal_id AND NOT e.is_stale
-    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
+    AND EXISTS (SELECT 1 FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
 
 -- name: ListSpreadingFolders :many
 -- The folders of whose whereabouts more has become known.
@@ -262,7 +262,7 @@ FROM (
     SELECT true, unnest(@folder_ids::text[])
 ) AS b
 WHERE e.portal_id = @portal_id AND e.is_folder = b.is_folder AND e.entry_id = b.entry_id AND NOT e.is_stale
-    AND EXISTS (SELECT FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
+    AND EXISTS (SELECT 1 FROM entry_event AS o WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id);
 
 -- name: SetFoldersSpread :exec
 UPDATE entry SET spreads = false WHERE portal_id = @portal_id AND spreads AND entry_id = ANY(@folder_ids::text[]);
