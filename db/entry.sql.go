@@ -282,7 +282,7 @@ SELECT e.is_folder, e.entry_id
 FROM entry AS e
 WHERE e.portal_id = $1 AND e.ask_at <= $2::timestamptz
     AND EXISTS (
-        SELECT
+        SELECT 1
         FROM entry_event AS o
         INNER JOIN audit_event AS a ON a.portal_id = o.portal_id AND a.event_id = o.event_id
         WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id
@@ -1146,7 +1146,7 @@ UPDATE entry AS e
 SET ask_at = NULL
 WHERE e.portal_id = $1 AND e.ask_at <= $2::timestamptz
     AND NOT EXISTS (
-        SELECT
+        SELECT 1
         FROM entry_event AS o
         INNER JOIN audit_event AS a ON a.portal_id = o.portal_id AND a.event_id = o.event_id
         WHERE o.portal_id = e.portal_id AND o.is_folder = e.is_folder AND o.entry_id = e.entry_id AND a.room_source IN (7, 8)

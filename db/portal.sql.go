@@ -169,7 +169,7 @@ func (q *Queries) ListPortals(ctx context.Context) ([]Portal, error) {
 }
 
 const lockPortal = `-- name: LockPortal :exec
-SELECT FROM portal
+SELECT 1 FROM portal
 WHERE portal_id = $1
 FOR NO KEY UPDATE
 `

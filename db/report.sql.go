@@ -297,7 +297,7 @@ WITH today AS (
     SELECT e.account_key, max(e.occurred_at) AS last_at
     FROM audit_event AS e
     WHERE EXISTS (
-            SELECT FROM account_day AS d
+            SELECT 1 FROM account_day AS d
             WHERE d.portal_id = $2 AND d.day = $3::date AND d.last_at >= $1
                 AND (cardinality($4::integer[]) = 0 OR d.account_key = ANY($4::integer[]))
         )

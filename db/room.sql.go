@@ -50,7 +50,7 @@ added AS (
         $3::boolean, w.room_id, CASE WHEN $3 THEN w.room_id ELSE '' END
     FROM wanted AS w
     WHERE NOT EXISTS (
-        SELECT FROM room AS o
+        SELECT 1 FROM room AS o
         WHERE o.portal_id = $2::integer AND o.is_unresolved = $3::boolean AND o.room_id = w.room_id
     )
     RETURNING a.room_key, a.room_id

@@ -14,7 +14,7 @@ added AS (
         w.account_id, w.name, w.name
     FROM wanted AS w
     WHERE NOT EXISTS (
-        SELECT FROM account AS o WHERE o.portal_id = @portal_id::integer AND o.account_id = w.account_id
+        SELECT 1 FROM account AS o WHERE o.portal_id = @portal_id::integer AND o.account_id = w.account_id
     )
     RETURNING a.account_key, a.account_id, a.event_name
 )
@@ -44,7 +44,7 @@ added AS (
         string_to_array(w.kind ->> 'entries', ',')::smallint[]
     FROM wanted AS w
     WHERE NOT EXISTS (
-        SELECT FROM kind AS o WHERE o.portal_id = @portal_id::integer AND o.fingerprint = w.fingerprint
+        SELECT 1 FROM kind AS o WHERE o.portal_id = @portal_id::integer AND o.fingerprint = w.fingerprint
     )
     RETURNING a.kind_key, a.fingerprint
 )
@@ -70,7 +70,7 @@ added AS (
         w.client ->> 'ip', w.client ->> 'country', w.client ->> 'city', w.client ->> 'browser', w.client ->> 'platform'
     FROM wanted AS w
     WHERE NOT EXISTS (
-        SELECT FROM client AS o WHERE o.portal_id = @portal_id::integer AND o.fingerprint = w.fingerprint
+        SELECT 1 FROM client AS o WHERE o.portal_id = @portal_id::integer AND o.fingerprint = w.fingerprint
     )
     RETURNING a.client_key, a.fingerprint
 )
@@ -93,7 +93,7 @@ added AS (
         w.fingerprint, w.url
     FROM wanted AS w
     WHERE NOT EXISTS (
-        SELECT FROM page AS o WHERE o.portal_id = @portal_id::integer AND o.fingerprint = w.fingerprint
+        SELECT 1 FROM page AS o WHERE o.portal_id = @portal_id::integer AND o.fingerprint = w.fingerprint
     )
     RETURNING a.page_key, a.fingerprint
 )
@@ -120,7 +120,7 @@ added AS (
         w.fingerprint, w.context, nullif(w.title, '')
     FROM wanted AS w
     WHERE NOT EXISTS (
-        SELECT FROM context AS o WHERE o.portal_id = @portal_id::integer AND o.fingerprint = w.fingerprint
+        SELECT 1 FROM context AS o WHERE o.portal_id = @portal_id::integer AND o.fingerprint = w.fingerprint
     )
     RETURNING a.context_key, a.fingerprint
 )

@@ -39,7 +39,7 @@ added AS (
         w.group_id
     FROM wanted AS w
     WHERE NOT EXISTS (
-        SELECT FROM people_group AS o WHERE o.portal_id = @portal_id::integer AND o.group_id = w.group_id
+        SELECT 1 FROM people_group AS o WHERE o.portal_id = @portal_id::integer AND o.group_id = w.group_id
     )
     RETURNING a.group_key, a.group_id, a.read_at
 )

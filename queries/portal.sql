@@ -9,7 +9,7 @@ SELECT * FROM portal ORDER BY host;
 
 -- name: LockPortal :exec
 -- Others who lock the portal wait for the transaction's end; who only names it does not.
-SELECT FROM portal
+SELECT 1 FROM portal
 WHERE portal_id = @portal_id
 FOR NO KEY UPDATE;
 

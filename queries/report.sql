@@ -163,7 +163,7 @@ WITH today AS (
     SELECT e.account_key, max(e.occurred_at) AS last_at
     FROM audit_event AS e
     WHERE EXISTS (
-            SELECT FROM account_day AS d
+            SELECT 1 FROM account_day AS d
             WHERE d.portal_id = @portal_id AND d.day = @until_date::date AND d.last_at >= @until
                 AND (cardinality(@account_keys::integer[]) = 0 OR d.account_key = ANY(@account_keys::integer[]))
         )

@@ -36,7 +36,7 @@ added AS (
         @is_unresolved::boolean, w.room_id, CASE WHEN @is_unresolved THEN w.room_id ELSE '' END
     FROM wanted AS w
     WHERE NOT EXISTS (
-        SELECT FROM room AS o
+        SELECT 1 FROM room AS o
         WHERE o.portal_id = @portal_id::integer AND o.is_unresolved = @is_unresolved::boolean AND o.room_id = w.room_id
     )
     RETURNING a.room_key, a.room_id

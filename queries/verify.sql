@@ -37,7 +37,7 @@ SELECT
     END::text AS entity_type,
     CASE
         WHEN k.action_id = ANY(@joins::integer[]) THEN EXISTS (
-            SELECT FROM membership_change AS m
+            SELECT 1 FROM membership_change AS m
             WHERE m.portal_id = @portal_id AND m.event_id = e.event_id AND m.actor_id = m.account_id
         )
         ELSE false
