@@ -294,13 +294,18 @@ func (q *Queries) DropWindowsInside(ctx context.Context, arg DropWindowsInsidePa
 
 const endDeadRuns = `-- name: EndDeadRuns :exec
 UPDATE sync_run
-SET outcome = 'interrupted', error = 'the process ended without a word'
-WHERE portal_id = $1 AND outcome = 'running'
+SET outcome = 'interrupted', error = $1::text
+WHERE portal_id = $2 AND outcome = 'running'
 `
 
+type EndDeadRunsParams struct {
+	Error    string
+	PortalID int32
+}
+
 // Whoever holds the lock knows that no other run lives.
-func (q *Queries) EndDeadRuns(ctx context.Context, portalID int32) error {
-	_, err := q.db.Exec(ctx, endDeadRuns, portalID)
+func (q *Queries) EndDeadRuns(ctx context.Context, arg EndDeadRunsParams) error {
+	_, err := q.db.Exec(ctx, endDeadRuns, arg.Error, arg.PortalID)
 	return err
 }
 

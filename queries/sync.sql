@@ -1,7 +1,7 @@
 -- name: EndDeadRuns :exec
 -- Whoever holds the lock knows that no other run lives.
 UPDATE sync_run
-SET outcome = 'interrupted', error = 'the process ended without a word'
+SET outcome = 'interrupted', error = @error::text
 WHERE portal_id = @portal_id AND outcome = 'running';
 
 -- name: StartRun :one

@@ -204,23 +204,13 @@ func parallel[T, R any](
 	})
 	group.Go(func() error {
 		for j := range jobs {
-			waiting := []job{j}
-			for more := true; more; {
-				select {
-				case j, more = <-jobs:
-					if more {
-						waiting = append(waiting, j)
-					}
-				default:
-					more = false
-				}
-			}
-			results := make([]R, len(waiting))
-			for i, j := range waiting {
+			together := append([]job{j}, waiting(jobs, n-1)...)
+			results := make([]R, len(together))
+			for i, j := range together {
 				results[i] = j.result
 			}
 			err := write(ctx, results)
-			for _, j := range waiting {
+			for _, j := range together {
 				j.done <- err
 			}
 			if err != nil {

@@ -489,7 +489,7 @@ func runs(ctx context.Context, q *db.Queries, p Portal, syncing bool) ([]audit.R
 			list[i].Error = *row.Error
 		}
 		if row.Outcome == "running" && !syncing { // as the next run will record
-			list[i].Outcome, list[i].Error = string(audit.RunInterrupted), "the process ended without a word"
+			list[i].Outcome, list[i].Error = string(audit.RunInterrupted), deadRun
 		}
 	}
 	return list, nil

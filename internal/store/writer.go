@@ -175,10 +175,13 @@ func outlive(parent context.Context, d time.Duration) (context.Context, context.
 	return ctx, func() { stop(); cancel() }
 }
 
+// deadRun is what is said of a run whose process is gone.
+const deadRun = "the process ended without a word"
+
 // StartRun records that a run begins and returns its number. until is the end of
 // what it will ask for, zero if the portal did not even tell its time.
 func (w *Writer) StartRun(ctx context.Context, version string, startedAt, until time.Time) (runID int32, err error) {
-	if err := w.q.EndDeadRuns(ctx, w.Portal.ID); err != nil {
+	if err := w.q.EndDeadRuns(ctx, db.EndDeadRunsParams{PortalID: w.Portal.ID, Error: deadRun}); err != nil {
 		return 0, fmt.Errorf("record the end of a run that died: %w", err)
 	}
 	w.runID, err = w.q.StartRun(ctx, db.StartRunParams{
