@@ -193,6 +193,9 @@ func newLogin(t *testing.T, address, attributes string) string {
 		ctx := context.WithoutCancel(t.Context())
 		conn, err := pgx.Connect(ctx, address)
 		must(t, err)
+		// A session that has been closed is still dropping its temporary tables.
+		_, err = conn.Exec(ctx, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = $1", name)
+		must(t, err)
 		_, err = conn.Exec(ctx, "REASSIGN OWNED BY "+name+" TO CURRENT_USER; DROP OWNED BY "+name+"; DROP ROLE "+name)
 		must(t, errors.Join(err, conn.Close(ctx)))
 	})
