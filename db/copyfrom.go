@@ -9,6 +9,78 @@ import (
 	"context"
 )
 
+// iteratorForCopyAccountDays implements pgx.CopyFromSource.
+type iteratorForCopyAccountDays struct {
+	rows                 []CopyAccountDaysParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForCopyAccountDays) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForCopyAccountDays) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].PortalID,
+		r.rows[0].AccountKey,
+		r.rows[0].Day,
+		r.rows[0].Events,
+		r.rows[0].LastAt,
+	}, nil
+}
+
+func (r iteratorForCopyAccountDays) Err() error {
+	return nil
+}
+
+func (q *Queries) CopyAccountDays(ctx context.Context, arg []CopyAccountDaysParams) (int64, error) {
+	return q.db.CopyFrom(ctx, []string{"account_day"}, []string{"portal_id", "account_key", "day", "events", "last_at"}, &iteratorForCopyAccountDays{rows: arg})
+}
+
+// iteratorForCopyEventHours implements pgx.CopyFromSource.
+type iteratorForCopyEventHours struct {
+	rows                 []CopyEventHoursParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForCopyEventHours) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForCopyEventHours) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].PortalID,
+		r.rows[0].Hour,
+		r.rows[0].RoomSource,
+		r.rows[0].Class,
+		r.rows[0].Events,
+	}, nil
+}
+
+func (r iteratorForCopyEventHours) Err() error {
+	return nil
+}
+
+func (q *Queries) CopyEventHours(ctx context.Context, arg []CopyEventHoursParams) (int64, error) {
+	return q.db.CopyFrom(ctx, []string{"event_hour"}, []string{"portal_id", "hour", "room_source", "class", "events"}, &iteratorForCopyEventHours{rows: arg})
+}
+
 // iteratorForCopyEvents implements pgx.CopyFromSource.
 type iteratorForCopyEvents struct {
 	rows                 []CopyEventsParams
@@ -54,4 +126,48 @@ func (r iteratorForCopyEvents) Err() error {
 
 func (q *Queries) CopyEvents(ctx context.Context, arg []CopyEventsParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"audit_event"}, []string{"portal_id", "run_id", "event_id", "occurred_at", "account_key", "kind_key", "client_key", "page_key", "context_key", "room_key", "class", "room_source", "target", "description", "actor_name", "extra"}, &iteratorForCopyEvents{rows: arg})
+}
+
+// iteratorForCopyRoomDays implements pgx.CopyFromSource.
+type iteratorForCopyRoomDays struct {
+	rows                 []CopyRoomDaysParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForCopyRoomDays) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForCopyRoomDays) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].PortalID,
+		r.rows[0].RoomKey,
+		r.rows[0].AccountKey,
+		r.rows[0].Day,
+		r.rows[0].Views,
+		r.rows[0].Edits,
+		r.rows[0].Manages,
+		r.rows[0].ViewFirstAt,
+		r.rows[0].ViewLastAt,
+		r.rows[0].EditFirstAt,
+		r.rows[0].EditLastAt,
+		r.rows[0].ManageFirstAt,
+		r.rows[0].ManageLastAt,
+	}, nil
+}
+
+func (r iteratorForCopyRoomDays) Err() error {
+	return nil
+}
+
+func (q *Queries) CopyRoomDays(ctx context.Context, arg []CopyRoomDaysParams) (int64, error) {
+	return q.db.CopyFrom(ctx, []string{"room_day"}, []string{"portal_id", "room_key", "account_key", "day", "views", "edits", "manages", "view_first_at", "view_last_at", "edit_first_at", "edit_last_at", "manage_first_at", "manage_last_at"}, &iteratorForCopyRoomDays{rows: arg})
 }

@@ -11,27 +11,15 @@ import (
 )
 
 const addToAccountDays = `-- name: AddToAccountDays :exec
-WITH added AS (
+INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
+SELECT $1::integer, a.account_key, a.day, a.events, a.last_at
+FROM (
     SELECT
         unnest($2::integer[]) AS account_key,
         unnest($3::date[]) AS day,
         unnest($4::integer[]) AS events,
         unnest($5::timestamptz[]) AS last_at
-),
-lasts AS (
-    INSERT INTO account_last AS l (portal_id, account_key, last_at)
-    SELECT $1::integer, n.account_key, n.last_at
-    FROM (SELECT a.account_key, max(a.last_at) AS last_at FROM added AS a GROUP BY a.account_key) AS n
-    LEFT JOIN LATERAL (
-        SELECT o.last_at FROM account_last AS o WHERE o.portal_id = $1 AND o.account_key = n.account_key OFFSET 0
-    ) AS o ON true
-    WHERE n.last_at > coalesce(o.last_at, '-infinity')
-    ORDER BY n.account_key
-    ON CONFLICT (portal_id, account_key) DO UPDATE SET last_at = excluded.last_at
-)
-INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
-SELECT $1::integer, a.account_key, a.day, a.events, a.last_at
-FROM added AS a
+) AS a
 ORDER BY a.account_key, a.day
 ON CONFLICT (portal_id, account_key, day) DO UPDATE SET
     events = d.events + excluded.events,
@@ -46,7 +34,7 @@ type AddToAccountDaysParams struct {
 	LastAt      []time.Time
 }
 
-// As AddToRoomDays, to account_last too.
+// As AddToRoomDays.
 func (q *Queries) AddToAccountDays(ctx context.Context, arg AddToAccountDaysParams) error {
 	_, err := q.db.Exec(ctx, addToAccountDays,
 		arg.PortalID,
@@ -58,26 +46,50 @@ func (q *Queries) AddToAccountDays(ctx context.Context, arg AddToAccountDaysPara
 	return err
 }
 
+const addToEventDays = `-- name: AddToEventDays :exec
+INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
+SELECT $1::integer, a.day, a.room_source, a.class, a.events
+FROM (
+    SELECT
+        unnest($2::date[]) AS day,
+        unnest($3::smallint[]) AS room_source,
+        unnest($4::smallint[]) AS class,
+        unnest($5::integer[]) AS events
+) AS a
+ORDER BY a.day, a.room_source, a.class
+ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
+`
+
+type AddToEventDaysParams struct {
+	PortalID    int32
+	Days        []time.Time
+	RoomSources []int16
+	Classes     []int16
+	Events      []int32
+}
+
+// As AddToEventHours.
+func (q *Queries) AddToEventDays(ctx context.Context, arg AddToEventDaysParams) error {
+	_, err := q.db.Exec(ctx, addToEventDays,
+		arg.PortalID,
+		arg.Days,
+		arg.RoomSources,
+		arg.Classes,
+		arg.Events,
+	)
+	return err
+}
+
 const addToEventHours = `-- name: AddToEventHours :exec
-WITH added AS (
+INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
+SELECT $1::integer, a.hour, a.room_source, a.class, a.events
+FROM (
     SELECT
         unnest($2::timestamptz[]) AS hour,
         unnest($3::smallint[]) AS room_source,
         unnest($4::smallint[]) AS class,
         unnest($5::integer[]) AS events
-),
-days AS (
-    INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
-    SELECT $1::integer, (a.hour AT TIME ZONE 'UTC')::date, a.room_source, a.class, sum(a.events)
-    FROM added AS a
-    GROUP BY 2, 3, 4
-    HAVING sum(a.events) <> 0
-    ORDER BY 2, 3, 4
-    ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
-)
-INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
-SELECT $1::integer, a.hour, a.room_source, a.class, a.events
-FROM added AS a
+) AS a
 ORDER BY a.hour, a.room_source, a.class
 ON CONFLICT (portal_id, hour, room_source, class) DO UPDATE SET events = h.events + excluded.events
 `
@@ -90,7 +102,7 @@ type AddToEventHoursParams struct {
 	Events      []int32
 }
 
-// Adds differences, negative ones too, in key order, to event_day too.
+// Adds differences, negative ones too, in key order.
 func (q *Queries) AddToEventHours(ctx context.Context, arg AddToEventHoursParams) error {
 	_, err := q.db.Exec(ctx, addToEventHours,
 		arg.PortalID,
@@ -103,67 +115,31 @@ func (q *Queries) AddToEventHours(ctx context.Context, arg AddToEventHoursParams
 }
 
 const addToRoomDays = `-- name: AddToRoomDays :exec
-WITH added AS (
-    SELECT
-        g.room_key, g.account_key, g.day,
-        nullif(g.views, 0) AS views, nullif(g.edits, 0) AS edits, nullif(g.manages, 0) AS manages,
-        nullif(g.view_first_at, '0001-01-01 00:00:00+00') AS view_first_at,
-        nullif(g.view_last_at, '0001-01-01 00:00:00+00') AS view_last_at,
-        nullif(g.edit_first_at, '0001-01-01 00:00:00+00') AS edit_first_at,
-        nullif(g.edit_last_at, '0001-01-01 00:00:00+00') AS edit_last_at,
-        nullif(g.manage_first_at, '0001-01-01 00:00:00+00') AS manage_first_at,
-        nullif(g.manage_last_at, '0001-01-01 00:00:00+00') AS manage_last_at
-    FROM (
-        SELECT
-            unnest($2::integer[]) AS room_key,
-            unnest($3::integer[]) AS account_key,
-            unnest($4::date[]) AS day,
-            unnest($5::integer[]) AS views,
-            unnest($6::integer[]) AS edits,
-            unnest($7::integer[]) AS manages,
-            unnest($8::timestamptz[]) AS view_first_at,
-            unnest($9::timestamptz[]) AS view_last_at,
-            unnest($10::timestamptz[]) AS edit_first_at,
-            unnest($11::timestamptz[]) AS edit_last_at,
-            unnest($12::timestamptz[]) AS manage_first_at,
-            unnest($13::timestamptz[]) AS manage_last_at
-    ) AS g
-),
-lasts AS (
-    INSERT INTO room_last AS l (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
-    SELECT $1::integer, n.room_key, n.account_key, n.view_last_at, n.edit_last_at, n.manage_last_at
-    FROM (
-        SELECT
-            a.room_key, a.account_key,
-            max(a.view_last_at) AS view_last_at, max(a.edit_last_at) AS edit_last_at, max(a.manage_last_at) AS manage_last_at
-        FROM added AS a
-        GROUP BY a.room_key, a.account_key
-    ) AS n
-    -- A first sync goes backward in time and changes few of them: to look is cheaper than to run into a conflict.
-    LEFT JOIN LATERAL (
-        SELECT o.view_last_at, o.edit_last_at, o.manage_last_at
-        FROM room_last AS o
-        WHERE o.portal_id = $1 AND o.room_key = n.room_key AND o.account_key = n.account_key
-        OFFSET 0
-    ) AS o ON true
-    WHERE n.view_last_at > coalesce(o.view_last_at, '-infinity')
-        OR n.edit_last_at > coalesce(o.edit_last_at, '-infinity')
-        OR n.manage_last_at > coalesce(o.manage_last_at, '-infinity')
-    ORDER BY n.room_key, n.account_key
-    ON CONFLICT (portal_id, room_key, account_key) DO UPDATE SET
-        view_last_at = greatest(l.view_last_at, excluded.view_last_at),
-        edit_last_at = greatest(l.edit_last_at, excluded.edit_last_at),
-        manage_last_at = greatest(l.manage_last_at, excluded.manage_last_at)
-)
 INSERT INTO room_day AS d (
     portal_id, room_key, account_key, day, views, edits, manages,
     view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
 )
 SELECT
-    $1::integer, a.room_key, a.account_key, a.day, a.views, a.edits, a.manages,
-    a.view_first_at, a.view_last_at, a.edit_first_at, a.edit_last_at, a.manage_first_at, a.manage_last_at
-FROM added AS a
-ORDER BY a.room_key, a.account_key, a.day
+    $1::integer, g.room_key, g.account_key, g.day, nullif(g.views, 0), nullif(g.edits, 0), nullif(g.manages, 0),
+    nullif(g.view_first_at, '0001-01-01 00:00:00+00'), nullif(g.view_last_at, '0001-01-01 00:00:00+00'),
+    nullif(g.edit_first_at, '0001-01-01 00:00:00+00'), nullif(g.edit_last_at, '0001-01-01 00:00:00+00'),
+    nullif(g.manage_first_at, '0001-01-01 00:00:00+00'), nullif(g.manage_last_at, '0001-01-01 00:00:00+00')
+FROM (
+    SELECT
+        unnest($2::integer[]) AS room_key,
+        unnest($3::integer[]) AS account_key,
+        unnest($4::date[]) AS day,
+        unnest($5::integer[]) AS views,
+        unnest($6::integer[]) AS edits,
+        unnest($7::integer[]) AS manages,
+        unnest($8::timestamptz[]) AS view_first_at,
+        unnest($9::timestamptz[]) AS view_last_at,
+        unnest($10::timestamptz[]) AS edit_first_at,
+        unnest($11::timestamptz[]) AS edit_last_at,
+        unnest($12::timestamptz[]) AS manage_first_at,
+        unnest($13::timestamptz[]) AS manage_last_at
+) AS g
+ORDER BY g.room_key, g.account_key, g.day
 ON CONFLICT (portal_id, room_key, account_key, day) DO UPDATE SET
     views = nullif(coalesce(d.views, 0) + coalesce(excluded.views, 0), 0),
     edits = nullif(coalesce(d.edits, 0) + coalesce(excluded.edits, 0), 0),
@@ -192,8 +168,7 @@ type AddToRoomDaysParams struct {
 	ManageLastAt  []time.Time
 }
 
-// Adds counts, first and last times of events that were not counted yet, to
-// room_last too. Counts of 0 and times in year 1 stand for none.
+// Adds counts, first and last times of events that were not counted yet. Counts of 0 and times in year 1 stand for none.
 // In key order, so that it can never deadlock with another writer.
 func (q *Queries) AddToRoomDays(ctx context.Context, arg AddToRoomDaysParams) error {
 	_, err := q.db.Exec(ctx, addToRoomDays,
@@ -212,6 +187,38 @@ func (q *Queries) AddToRoomDays(ctx context.Context, arg AddToRoomDaysParams) er
 		arg.ManageLastAt,
 	)
 	return err
+}
+
+type CopyAccountDaysParams struct {
+	PortalID   int32
+	AccountKey int32
+	Day        time.Time
+	Events     int32
+	LastAt     time.Time
+}
+
+type CopyEventHoursParams struct {
+	PortalID   int32
+	Hour       time.Time
+	RoomSource int16
+	Class      int16
+	Events     int32
+}
+
+type CopyRoomDaysParams struct {
+	PortalID      int32
+	RoomKey       int32
+	AccountKey    int32
+	Day           time.Time
+	Views         *int32
+	Edits         *int32
+	Manages       *int32
+	ViewFirstAt   *time.Time
+	ViewLastAt    *time.Time
+	EditFirstAt   *time.Time
+	EditLastAt    *time.Time
+	ManageFirstAt *time.Time
+	ManageLastAt  *time.Time
 }
 
 const deleteAccountDays = `-- name: DeleteAccountDays :exec
@@ -315,6 +322,115 @@ type DeleteRoomLastsParams struct {
 // Clears the way for a recount of the given rows.
 func (q *Queries) DeleteRoomLasts(ctx context.Context, arg DeleteRoomLastsParams) error {
 	_, err := q.db.Exec(ctx, deleteRoomLasts, arg.RoomKeys, arg.AccountKeys, arg.PortalID)
+	return err
+}
+
+const listCountedDays = `-- name: ListCountedDays :many
+SELECT d.day::date AS day
+FROM (SELECT unnest($1::date[]) AS day) AS d
+WHERE EXISTS (SELECT 1 FROM event_day AS e WHERE e.portal_id = $2 AND e.day = d.day)
+`
+
+type ListCountedDaysParams struct {
+	Days     []time.Time
+	PortalID int32
+}
+
+// Those of the UTC days that have rows in room_day, account_day or event_hour. Each row of them has one in event_day.
+func (q *Queries) ListCountedDays(ctx context.Context, arg ListCountedDaysParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, listCountedDays, arg.Days, arg.PortalID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []time.Time{}
+	for rows.Next() {
+		var day time.Time
+		if err := rows.Scan(&day); err != nil {
+			return nil, err
+		}
+		items = append(items, day)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const raiseAccountLasts = `-- name: RaiseAccountLasts :exec
+INSERT INTO account_last AS l (portal_id, account_key, last_at)
+SELECT $1::integer, n.account_key, n.last_at
+FROM (SELECT unnest($2::integer[]) AS account_key, unnest($3::timestamptz[]) AS last_at) AS n
+LEFT JOIN LATERAL (
+    SELECT o.last_at FROM account_last AS o WHERE o.portal_id = $1 AND o.account_key = n.account_key OFFSET 0
+) AS o ON true
+WHERE n.last_at > coalesce(o.last_at, '-infinity')
+ORDER BY n.account_key
+ON CONFLICT (portal_id, account_key) DO UPDATE SET last_at = excluded.last_at
+`
+
+type RaiseAccountLastsParams struct {
+	PortalID    int32
+	AccountKeys []int32
+	LastAt      []time.Time
+}
+
+// As RaiseRoomLasts.
+func (q *Queries) RaiseAccountLasts(ctx context.Context, arg RaiseAccountLastsParams) error {
+	_, err := q.db.Exec(ctx, raiseAccountLasts, arg.PortalID, arg.AccountKeys, arg.LastAt)
+	return err
+}
+
+const raiseRoomLasts = `-- name: RaiseRoomLasts :exec
+INSERT INTO room_last AS l (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
+SELECT
+    $1::integer, n.room_key, n.account_key,
+    nullif(n.view_last_at, '0001-01-01 00:00:00+00'), nullif(n.edit_last_at, '0001-01-01 00:00:00+00'),
+    nullif(n.manage_last_at, '0001-01-01 00:00:00+00')
+FROM (
+    SELECT
+        unnest($2::integer[]) AS room_key,
+        unnest($3::integer[]) AS account_key,
+        unnest($4::timestamptz[]) AS view_last_at,
+        unnest($5::timestamptz[]) AS edit_last_at,
+        unnest($6::timestamptz[]) AS manage_last_at
+) AS n
+LEFT JOIN LATERAL (
+    SELECT o.view_last_at, o.edit_last_at, o.manage_last_at
+    FROM room_last AS o
+    WHERE o.portal_id = $1 AND o.room_key = n.room_key AND o.account_key = n.account_key
+    OFFSET 0
+) AS o ON true
+WHERE n.view_last_at > coalesce(o.view_last_at, '0001-01-01 00:00:00+00')
+    OR n.edit_last_at > coalesce(o.edit_last_at, '0001-01-01 00:00:00+00')
+    OR n.manage_last_at > coalesce(o.manage_last_at, '0001-01-01 00:00:00+00')
+ORDER BY n.room_key, n.account_key
+ON CONFLICT (portal_id, room_key, account_key) DO UPDATE SET
+    view_last_at = greatest(l.view_last_at, excluded.view_last_at),
+    edit_last_at = greatest(l.edit_last_at, excluded.edit_last_at),
+    manage_last_at = greatest(l.manage_last_at, excluded.manage_last_at)
+`
+
+type RaiseRoomLastsParams struct {
+	PortalID     int32
+	RoomKeys     []int32
+	AccountKeys  []int32
+	ViewLastAt   []time.Time
+	EditLastAt   []time.Time
+	ManageLastAt []time.Time
+}
+
+// Notes the last times of events that were not counted yet. Times in year 1 stand for none.
+// A first sync goes backward in time and changes few rows: to look is cheaper than to run into a conflict.
+func (q *Queries) RaiseRoomLasts(ctx context.Context, arg RaiseRoomLastsParams) error {
+	_, err := q.db.Exec(ctx, raiseRoomLasts,
+		arg.PortalID,
+		arg.RoomKeys,
+		arg.AccountKeys,
+		arg.ViewLastAt,
+		arg.EditLastAt,
+		arg.ManageLastAt,
+	)
 	return err
 }
 

@@ -42,8 +42,8 @@ CREATE TABLE audit_event (
 CREATE INDEX audit_event_hour ON audit_event (portal_id, date_bin('1 hour', occurred_at, 'epoch'));
 
 -- Finds the events to judge again when it becomes known which room bore a
--- title. Few distinct keys: about 7 bytes an event.
-CREATE INDEX audit_event_context ON audit_event (portal_id, context_key);
+-- title. Few distinct keys: about 7 bytes an event, and none for those without a context.
+CREATE INDEX audit_event_context ON audit_event (portal_id, context_key) WHERE context_key IS NOT NULL;
 
 COMMENT ON TABLE audit_event IS 'What a portal''s audit trail listed, each event once';
 COMMENT ON COLUMN audit_event.event_id IS 'The portal''s own id of the event';

@@ -1,68 +1,53 @@
--- name: AddToRoomDays :exec
--- Adds counts, first and last times of events that were not counted yet, to
--- room_last too. Counts of 0 and times in year 1 stand for none.
--- In key order, so that it can never deadlock with another writer.
-WITH added AS (
-    SELECT
-        g.room_key, g.account_key, g.day,
-        nullif(g.views, 0) AS views, nullif(g.edits, 0) AS edits, nullif(g.manages, 0) AS manages,
-        nullif(g.view_first_at, '0001-01-01 00:00:00+00') AS view_first_at,
-        nullif(g.view_last_at, '0001-01-01 00:00:00+00') AS view_last_at,
-        nullif(g.edit_first_at, '0001-01-01 00:00:00+00') AS edit_first_at,
-        nullif(g.edit_last_at, '0001-01-01 00:00:00+00') AS edit_last_at,
-        nullif(g.manage_first_at, '0001-01-01 00:00:00+00') AS manage_first_at,
-        nullif(g.manage_last_at, '0001-01-01 00:00:00+00') AS manage_last_at
-    FROM (
-        SELECT
-            unnest(@room_keys::integer[]) AS room_key,
-            unnest(@account_keys::integer[]) AS account_key,
-            unnest(@days::date[]) AS day,
-            unnest(@views::integer[]) AS views,
-            unnest(@edits::integer[]) AS edits,
-            unnest(@manages::integer[]) AS manages,
-            unnest(@view_first_at::timestamptz[]) AS view_first_at,
-            unnest(@view_last_at::timestamptz[]) AS view_last_at,
-            unnest(@edit_first_at::timestamptz[]) AS edit_first_at,
-            unnest(@edit_last_at::timestamptz[]) AS edit_last_at,
-            unnest(@manage_first_at::timestamptz[]) AS manage_first_at,
-            unnest(@manage_last_at::timestamptz[]) AS manage_last_at
-    ) AS g
-),
-lasts AS (
-    INSERT INTO room_last AS l (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
-    SELECT @portal_id::integer, n.room_key, n.account_key, n.view_last_at, n.edit_last_at, n.manage_last_at
-    FROM (
-        SELECT
-            a.room_key, a.account_key,
-            max(a.view_last_at) AS view_last_at, max(a.edit_last_at) AS edit_last_at, max(a.manage_last_at) AS manage_last_at
-        FROM added AS a
-        GROUP BY a.room_key, a.account_key
-    ) AS n
-    -- A first sync goes backward in time and changes few of them: to look is cheaper than to run into a conflict.
-    LEFT JOIN LATERAL (
-        SELECT o.view_last_at, o.edit_last_at, o.manage_last_at
-        FROM room_last AS o
-        WHERE o.portal_id = @portal_id AND o.room_key = n.room_key AND o.account_key = n.account_key
-        OFFSET 0
-    ) AS o ON true
-    WHERE n.view_last_at > coalesce(o.view_last_at, '-infinity')
-        OR n.edit_last_at > coalesce(o.edit_last_at, '-infinity')
-        OR n.manage_last_at > coalesce(o.manage_last_at, '-infinity')
-    ORDER BY n.room_key, n.account_key
-    ON CONFLICT (portal_id, room_key, account_key) DO UPDATE SET
-        view_last_at = greatest(l.view_last_at, excluded.view_last_at),
-        edit_last_at = greatest(l.edit_last_at, excluded.edit_last_at),
-        manage_last_at = greatest(l.manage_last_at, excluded.manage_last_at)
+-- name: ListCountedDays :many
+-- Those of the UTC days that have rows in room_day, account_day or event_hour. Each row of them has one in event_day.
+SELECT d.day::date AS day
+FROM (SELECT unnest(@days::date[]) AS day) AS d
+WHERE EXISTS (SELECT 1 FROM event_day AS e WHERE e.portal_id = @portal_id AND e.day = d.day);
+
+-- name: CopyRoomDays :copyfrom
+INSERT INTO room_day (
+    portal_id, room_key, account_key, day, views, edits, manages,
+    view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
 )
+VALUES (@portal_id, @room_key, @account_key, @day, @views, @edits, @manages,
+    @view_first_at, @view_last_at, @edit_first_at, @edit_last_at, @manage_first_at, @manage_last_at);
+
+-- name: CopyAccountDays :copyfrom
+INSERT INTO account_day (portal_id, account_key, day, events, last_at)
+VALUES (@portal_id, @account_key, @day, @events, @last_at);
+
+-- name: CopyEventHours :copyfrom
+INSERT INTO event_hour (portal_id, hour, room_source, class, events)
+VALUES (@portal_id, @hour, @room_source, @class, @events);
+
+-- name: AddToRoomDays :exec
+-- Adds counts, first and last times of events that were not counted yet. Counts of 0 and times in year 1 stand for none.
+-- In key order, so that it can never deadlock with another writer.
 INSERT INTO room_day AS d (
     portal_id, room_key, account_key, day, views, edits, manages,
     view_first_at, view_last_at, edit_first_at, edit_last_at, manage_first_at, manage_last_at
 )
 SELECT
-    @portal_id::integer, a.room_key, a.account_key, a.day, a.views, a.edits, a.manages,
-    a.view_first_at, a.view_last_at, a.edit_first_at, a.edit_last_at, a.manage_first_at, a.manage_last_at
-FROM added AS a
-ORDER BY a.room_key, a.account_key, a.day
+    @portal_id::integer, g.room_key, g.account_key, g.day, nullif(g.views, 0), nullif(g.edits, 0), nullif(g.manages, 0),
+    nullif(g.view_first_at, '0001-01-01 00:00:00+00'), nullif(g.view_last_at, '0001-01-01 00:00:00+00'),
+    nullif(g.edit_first_at, '0001-01-01 00:00:00+00'), nullif(g.edit_last_at, '0001-01-01 00:00:00+00'),
+    nullif(g.manage_first_at, '0001-01-01 00:00:00+00'), nullif(g.manage_last_at, '0001-01-01 00:00:00+00')
+FROM (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@account_keys::integer[]) AS account_key,
+        unnest(@days::date[]) AS day,
+        unnest(@views::integer[]) AS views,
+        unnest(@edits::integer[]) AS edits,
+        unnest(@manages::integer[]) AS manages,
+        unnest(@view_first_at::timestamptz[]) AS view_first_at,
+        unnest(@view_last_at::timestamptz[]) AS view_last_at,
+        unnest(@edit_first_at::timestamptz[]) AS edit_first_at,
+        unnest(@edit_last_at::timestamptz[]) AS edit_last_at,
+        unnest(@manage_first_at::timestamptz[]) AS manage_first_at,
+        unnest(@manage_last_at::timestamptz[]) AS manage_last_at
+) AS g
+ORDER BY g.room_key, g.account_key, g.day
 ON CONFLICT (portal_id, room_key, account_key, day) DO UPDATE SET
     views = nullif(coalesce(d.views, 0) + coalesce(excluded.views, 0), 0),
     edits = nullif(coalesce(d.edits, 0) + coalesce(excluded.edits, 0), 0),
@@ -74,33 +59,64 @@ ON CONFLICT (portal_id, room_key, account_key, day) DO UPDATE SET
     manage_first_at = least(d.manage_first_at, excluded.manage_first_at),
     manage_last_at = greatest(d.manage_last_at, excluded.manage_last_at);
 
+-- name: RaiseRoomLasts :exec
+-- Notes the last times of events that were not counted yet. Times in year 1 stand for none.
+-- A first sync goes backward in time and changes few rows: to look is cheaper than to run into a conflict.
+INSERT INTO room_last AS l (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
+SELECT
+    @portal_id::integer, n.room_key, n.account_key,
+    nullif(n.view_last_at, '0001-01-01 00:00:00+00'), nullif(n.edit_last_at, '0001-01-01 00:00:00+00'),
+    nullif(n.manage_last_at, '0001-01-01 00:00:00+00')
+FROM (
+    SELECT
+        unnest(@room_keys::integer[]) AS room_key,
+        unnest(@account_keys::integer[]) AS account_key,
+        unnest(@view_last_at::timestamptz[]) AS view_last_at,
+        unnest(@edit_last_at::timestamptz[]) AS edit_last_at,
+        unnest(@manage_last_at::timestamptz[]) AS manage_last_at
+) AS n
+LEFT JOIN LATERAL (
+    SELECT o.view_last_at, o.edit_last_at, o.manage_last_at
+    FROM room_last AS o
+    WHERE o.portal_id = @portal_id AND o.room_key = n.room_key AND o.account_key = n.account_key
+    OFFSET 0
+) AS o ON true
+WHERE n.view_last_at > coalesce(o.view_last_at, '0001-01-01 00:00:00+00')
+    OR n.edit_last_at > coalesce(o.edit_last_at, '0001-01-01 00:00:00+00')
+    OR n.manage_last_at > coalesce(o.manage_last_at, '0001-01-01 00:00:00+00')
+ORDER BY n.room_key, n.account_key
+ON CONFLICT (portal_id, room_key, account_key) DO UPDATE SET
+    view_last_at = greatest(l.view_last_at, excluded.view_last_at),
+    edit_last_at = greatest(l.edit_last_at, excluded.edit_last_at),
+    manage_last_at = greatest(l.manage_last_at, excluded.manage_last_at);
+
 -- name: AddToAccountDays :exec
--- As AddToRoomDays, to account_last too.
-WITH added AS (
+-- As AddToRoomDays.
+INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
+SELECT @portal_id::integer, a.account_key, a.day, a.events, a.last_at
+FROM (
     SELECT
         unnest(@account_keys::integer[]) AS account_key,
         unnest(@days::date[]) AS day,
         unnest(@events::integer[]) AS events,
         unnest(@last_at::timestamptz[]) AS last_at
-),
-lasts AS (
-    INSERT INTO account_last AS l (portal_id, account_key, last_at)
-    SELECT @portal_id::integer, n.account_key, n.last_at
-    FROM (SELECT a.account_key, max(a.last_at) AS last_at FROM added AS a GROUP BY a.account_key) AS n
-    LEFT JOIN LATERAL (
-        SELECT o.last_at FROM account_last AS o WHERE o.portal_id = @portal_id AND o.account_key = n.account_key OFFSET 0
-    ) AS o ON true
-    WHERE n.last_at > coalesce(o.last_at, '-infinity')
-    ORDER BY n.account_key
-    ON CONFLICT (portal_id, account_key) DO UPDATE SET last_at = excluded.last_at
-)
-INSERT INTO account_day AS d (portal_id, account_key, day, events, last_at)
-SELECT @portal_id::integer, a.account_key, a.day, a.events, a.last_at
-FROM added AS a
+) AS a
 ORDER BY a.account_key, a.day
 ON CONFLICT (portal_id, account_key, day) DO UPDATE SET
     events = d.events + excluded.events,
     last_at = greatest(d.last_at, excluded.last_at);
+
+-- name: RaiseAccountLasts :exec
+-- As RaiseRoomLasts.
+INSERT INTO account_last AS l (portal_id, account_key, last_at)
+SELECT @portal_id::integer, n.account_key, n.last_at
+FROM (SELECT unnest(@account_keys::integer[]) AS account_key, unnest(@last_at::timestamptz[]) AS last_at) AS n
+LEFT JOIN LATERAL (
+    SELECT o.last_at FROM account_last AS o WHERE o.portal_id = @portal_id AND o.account_key = n.account_key OFFSET 0
+) AS o ON true
+WHERE n.last_at > coalesce(o.last_at, '-infinity')
+ORDER BY n.account_key
+ON CONFLICT (portal_id, account_key) DO UPDATE SET last_at = excluded.last_at;
 
 -- name: SubtractFromRoomDays :many
 -- Takes events away that have left the given rows; counts of 0 stand for none. Returns rows that need more
@@ -271,28 +287,32 @@ GROUP BY d.portal_id, d.account_key
 ORDER BY d.portal_id, d.account_key;
 
 -- name: AddToEventHours :exec
--- Adds differences, negative ones too, in key order, to event_day too.
-WITH added AS (
+-- Adds differences, negative ones too, in key order.
+INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
+SELECT @portal_id::integer, a.hour, a.room_source, a.class, a.events
+FROM (
     SELECT
         unnest(@hours::timestamptz[]) AS hour,
         unnest(@room_sources::smallint[]) AS room_source,
         unnest(@classes::smallint[]) AS class,
         unnest(@events::integer[]) AS events
-),
-days AS (
-    INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
-    SELECT @portal_id::integer, (a.hour AT TIME ZONE 'UTC')::date, a.room_source, a.class, sum(a.events)
-    FROM added AS a
-    GROUP BY 2, 3, 4
-    HAVING sum(a.events) <> 0
-    ORDER BY 2, 3, 4
-    ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events
-)
-INSERT INTO event_hour AS h (portal_id, hour, room_source, class, events)
-SELECT @portal_id::integer, a.hour, a.room_source, a.class, a.events
-FROM added AS a
+) AS a
 ORDER BY a.hour, a.room_source, a.class
 ON CONFLICT (portal_id, hour, room_source, class) DO UPDATE SET events = h.events + excluded.events;
+
+-- name: AddToEventDays :exec
+-- As AddToEventHours.
+INSERT INTO event_day AS d (portal_id, day, room_source, class, events)
+SELECT @portal_id::integer, a.day, a.room_source, a.class, a.events
+FROM (
+    SELECT
+        unnest(@days::date[]) AS day,
+        unnest(@room_sources::smallint[]) AS room_source,
+        unnest(@classes::smallint[]) AS class,
+        unnest(@events::integer[]) AS events
+) AS a
+ORDER BY a.day, a.room_source, a.class
+ON CONFLICT (portal_id, day, room_source, class) DO UPDATE SET events = d.events + excluded.events;
 
 -- name: DeleteEmptyEventHours :exec
 -- Of the given hours and of their days.

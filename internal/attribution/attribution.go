@@ -48,19 +48,8 @@ func (a Answer) Unresolved() bool { return a.Source == SourceUnresolved }
 // about, by rising time. They only decide what the title leaves open: a room
 // that alone bore it is the entry's as well.
 func Judge(e audit.Event, logRoom string, sightings []Sighting, rooms *Rooms) Answer {
-	if e.Payload.RoomID != "" {
-		return Answer{SourcePayload, e.Payload.RoomID}
-	}
-	if e.Payload.FolderID != "" && rooms.Known(e.Payload.FolderID) {
-		return Answer{SourcePayload, e.Payload.FolderID}
-	}
-	action, known := audit.LookupAction(e.Kind.ActionID)
-	if known && len(e.Target) == 1 {
-		switch {
-		case action.Target == audit.TargetRoom,
-			action.Target == audit.TargetFolder && rooms.Known(e.Target[0]):
-			return Answer{SourceTarget, e.Target[0]}
-		}
+	if a := named(e, rooms); a.Source != SourceNone {
+		return a
 	}
 	if logRoom != "" {
 		return Answer{SourceHistory, logRoom}
@@ -74,8 +63,26 @@ func Judge(e audit.Event, logRoom string, sightings []Sighting, rooms *Rooms) An
 		}
 		return Answer{SourceUnresolved, title}
 	}
-	if known && action.Target.IsMove() {
+	if action, _ := audit.LookupAction(e.Kind.ActionID); action.Target.IsMove() {
 		return Answer{Source: SourceUnplacedMove}
+	}
+	return Answer{}
+}
+
+// named is the answer of an event that has its room in itself.
+func named(e audit.Event, rooms *Rooms) Answer {
+	if e.Payload.RoomID != "" {
+		return Answer{SourcePayload, e.Payload.RoomID}
+	}
+	if e.Payload.FolderID != "" && rooms.Known(e.Payload.FolderID) {
+		return Answer{SourcePayload, e.Payload.FolderID}
+	}
+	if len(e.Target) != 1 {
+		return Answer{}
+	}
+	action, _ := audit.LookupAction(e.Kind.ActionID)
+	if action.Target == audit.TargetRoom || action.Target == audit.TargetFolder && rooms.Known(e.Target[0]) {
+		return Answer{SourceTarget, e.Target[0]}
 	}
 	return Answer{}
 }

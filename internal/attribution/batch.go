@@ -101,15 +101,12 @@ func NewBatch(windows ...audit.ReadWindow) Batch {
 // rooms first, so that the order of windows makes no difference in the end:
 // what it changes for others is in StaleTitles.
 func (b *Batch) Judge(evidence Evidence, rooms *Rooms) {
-	b.judge(evidence, rooms)
-	for _, news := range Gather(b.Events, b.Answers) {
+	for _, news := range gather(b.Events, rooms) {
 		room, stale := rooms.Apply(news)
 		b.Rooms = append(b.Rooms, RoomUpdate{room, news.Renames, len(stale) > 0})
 		b.StaleTitles = append(b.StaleTitles, stale...)
 	}
-	if len(b.Rooms) > 0 {
-		b.judge(evidence, rooms)
-	}
+	b.judge(evidence, rooms)
 	slices.Sort(b.StaleTitles)
 	b.StaleTitles = slices.Compact(b.StaleTitles)
 	for i, a := range b.Answers {

@@ -16,21 +16,20 @@ type News struct {
 	Renames []Rename
 }
 
-// Gather sums up what the events tell of rooms. Only events about a room as a
-// whole tell something; answers are those of Judge for the same events.
-func Gather(events []audit.Event, answers []Answer) []News {
+// gather sums up what the events tell of rooms. Only events about a room as a whole tell something.
+func gather(events []audit.Event, rooms *Rooms) []News {
 	var news []News
 	index := map[string]int{}
-	for i, e := range events {
-		if answers[i].Source != SourceTarget {
+	for _, e := range events {
+		about := named(e, rooms)
+		if about.Source != SourceTarget {
 			continue
 		}
-		id := answers[i].RoomID
-		at, ok := index[id]
+		at, ok := index[about.RoomID]
 		if !ok {
 			at = len(news)
-			index[id] = at
-			news = append(news, News{RoomID: id})
+			index[about.RoomID] = at
+			news = append(news, News{RoomID: about.RoomID})
 		}
 		news[at].add(e)
 	}

@@ -26,9 +26,9 @@ import (
 // rooms included, without limits. Sync runs in a process of its own, whose time of processors and peak of memory are told.
 //
 // Three figures compare it with asking one after another, each request as long as a full page
-// takes alone, from the question to the decoded events: the pages of the audit trail that it asked for, with the time until all
-// events are stored and counted; all the requests that it sent, and only the 10,000 pages that hold the events, with
-// the time of the whole run. None has the time in which the database would store what was read.
+// takes alone, from the question to the decoded events: the pages of the audit trail that it asked for, with the time from the
+// first of them until all events are stored and counted; all the requests that it sent, and only the 10,000 pages that hold
+// the events, with the time of the whole run. None has the time in which the database would store what was read.
 func BenchmarkBackfill(b *testing.B) {
 	const events = 1_000_000
 	now := end.Add(time.Hour)
@@ -59,7 +59,7 @@ func BenchmarkBackfill(b *testing.B) {
 		}
 		all := time.Since(begin)
 		requests := requestsOf(b, url)
-		stored := number(b, status, storedAfter)
+		stored := number(b, status, storedWithin)
 		b.ReportMetric(stored, "s-until-events-stored")
 		b.ReportMetric(float64(pages.Load())*page.Seconds()/stored, "times-its-pages-in-turn")
 		b.ReportMetric(events/all.Seconds(), "events/s")
@@ -74,8 +74,8 @@ func BenchmarkBackfill(b *testing.B) {
 }
 
 var (
-	peakMemory  = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
-	storedAfter = regexp.MustCompile(`events stored after (\S+) s`)
+	peakMemory   = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+	storedWithin = regexp.MustCompile(`events stored within (\S+) s`)
 )
 
 // number is what a process told.

@@ -114,6 +114,9 @@ func (w *Writer) shiftRoomDays(ctx context.Context, q *db.Queries, changes []cha
 	if err := w.addToRoomDays(ctx, q, come); err != nil {
 		return err
 	}
+	if err := w.raiseRoomLasts(ctx, q, come); err != nil {
+		return err
+	}
 	return w.recountRoomLasts(ctx, q, lastsOf(less))
 }
 
@@ -167,7 +170,14 @@ type (
 		source attribution.Source
 		class  audit.Class
 	}
+	eventDay struct {
+		day    int64
+		source attribution.Source
+		class  audit.Class
+	}
 )
+
+func (h eventHour) day() int64 { return h.hour / hoursADay }
 
 func (a roomDay) compare(b roomDay) int {
 	return cmp.Or(cmp.Compare(a.room, b.room), cmp.Compare(a.account, b.account), cmp.Compare(a.day, b.day))
@@ -175,7 +185,8 @@ func (a roomDay) compare(b roomDay) int {
 
 const (
 	secondsAnHour = 60 * 60
-	secondsADay   = 24 * secondsAnHour
+	hoursADay     = 24
+	secondsADay   = hoursADay * secondsAnHour
 )
 
 // Dates before 1970 do not occur: sync asks for nothing before 2010.

@@ -219,16 +219,21 @@ func (w *Writer) addEvents(ctx context.Context, q *db.Queries, b attribution.Bat
 	if len(fresh) == 0 {
 		return c, nil
 	}
-	rows := make([]db.CopyEventsParams, len(fresh))
 	counted := newTally()
-	for n, i := range fresh {
-		rows[n] = w.eventRow(&b.Events[i], b.Answers[i], b.Classes[i])
-		counted.add(&rows[n])
-		if at := b.Events[i].At; c.OldestNew.IsZero() || at.Before(c.OldestNew) {
-			c.OldestNew = at
+	next := func() (row db.CopyEventsParams, ok bool) {
+		if len(fresh) == 0 {
+			return row, false
 		}
+		i := fresh[0]
+		fresh = fresh[1:]
+		row = w.eventRow(&b.Events[i], b.Answers[i], b.Classes[i])
+		counted.add(&row)
+		if c.OldestNew.IsZero() || row.OccurredAt.Before(c.OldestNew) {
+			c.OldestNew = row.OccurredAt
+		}
+		return row, true
 	}
-	if c.NewEvents, err = q.CopyEvents(ctx, rows); err != nil {
+	if c.NewEvents, err = w.tx.copyEvents(ctx, next); err != nil {
 		return c, fmt.Errorf("copy events: %w", err)
 	}
 	return c, w.addToRollups(ctx, q, counted)

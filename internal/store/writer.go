@@ -33,6 +33,7 @@ type Writer struct {
 	conn  *pgxpool.Conn
 	pid   uint32
 	q     *db.Queries
+	tx    *pipeline // the transaction that runs, nil outside of one
 	keys  keys
 	runID int32
 	// folders are known until more is, nil if they have to be read
@@ -161,7 +162,11 @@ func (w *Writer) inTx(ctx context.Context, f func(ctx context.Context, q *db.Que
 	}
 	ctx, cancel := outlive(ctx, lastWords)
 	defer cancel()
-	err := inPipeline(ctx, w.conn.Conn(), func(p *pipeline) error { return f(ctx, db.New(p)) })
+	err := inPipeline(ctx, w.conn.Conn(), func(p *pipeline) error {
+		w.tx = p
+		return f(ctx, db.New(p))
+	})
+	w.tx = nil
 	if err != nil {
 		w.keys = newKeys()
 	}
