@@ -90,9 +90,9 @@ func TestJudge(t *testing.T) {
 
 // history is a made-up past of a few rooms that share a few titles, with the
 // events about rooms as a portal records them.
-func history(t *rapid.T) []audit.Event {
+func history(t *rapid.T) []*audit.Event {
 	titles := []string{"Alpha", "Beta", "Tender"}
-	var events []audit.Event
+	var events []*audit.Event
 	title := map[string]string{}
 	for i := range rapid.IntRange(1, 40).Draw(t, "acts") {
 		id := rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "room")
@@ -113,13 +113,13 @@ func history(t *rapid.T) []audit.Event {
 			e = event(audit.ActionRoomCreateUser, "Rooms: "+title[id], id)
 		}
 		e.ID, e.At = int64(i), at(i)
-		events = append(events, e)
+		events = append(events, &e)
 	}
 	return events
 }
 
 // judged returns events that were judged together, each list a window.
-func judged(rooms *attribution.Rooms, windows ...[]audit.Event) attribution.Batch {
+func judged(rooms *attribution.Rooms, windows ...[]*audit.Event) attribution.Batch {
 	var read []audit.ReadWindow
 	for _, events := range windows {
 		read = append(read, audit.ReadWindow{Events: events})
@@ -139,10 +139,10 @@ func TestOrderOfWindows(t *testing.T) {
 		judged(all, events)
 		want := map[int64]attribution.Answer{}
 		for _, e := range events {
-			want[e.ID] = attribution.Judge(e, "", nil, all)
+			want[e.ID] = attribution.Judge(*e, "", nil, all)
 		}
 
-		var windows [][]audit.Event
+		var windows [][]*audit.Event
 		for from := 0; from < len(events); {
 			n := rapid.IntRange(1, len(events)-from).Draw(t, "window")
 			common := rapid.IntRange(0, min(1, from)).Draw(t, "common") // neighbours list the events of their common second both
@@ -161,7 +161,7 @@ func TestOrderOfWindows(t *testing.T) {
 		}
 		for _, e := range events {
 			if title, ok := audit.Title(e.Context.String); ok && slices.Contains(stale, title) && got[e.ID].Source != attribution.SourceTarget {
-				got[e.ID] = attribution.Judge(e, "", nil, rooms)
+				got[e.ID] = attribution.Judge(*e, "", nil, rooms)
 			}
 		}
 		for id, answer := range want {
@@ -178,12 +178,12 @@ func TestTitleNeverWrong(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		title := map[string]string{"1": "Alpha", "2": "Beta"}
-		var events []audit.Event
+		var events []*audit.Event
 		truth := map[int64]string{}
 		for id, name := range title {
 			e := event(audit.ActionRoomCreated, "Rooms: "+name, id)
 			e.At = at(-10)
-			events = append(events, e)
+			events = append(events, &e)
 		}
 		for i := range rapid.IntRange(1, 30).Draw(t, "acts") {
 			id := rapid.SampledFrom([]string{"1", "2"}).Draw(t, "room")
@@ -194,7 +194,7 @@ func TestTitleNeverWrong(t *testing.T) {
 			}
 			e.ID, e.At = int64(i+1), at(i)
 			truth[e.ID] = id
-			events = append(events, e)
+			events = append(events, &e)
 		}
 		rooms := attribution.NewRooms(nil)
 		for id, name := range title { // the portal's list of rooms

@@ -46,7 +46,7 @@ func NewOpen() Open { return Open{LogsFrom: map[string]time.Time{}, Entries: map
 type Batch struct {
 	Windows []audit.ReadWindow
 	// Events are those of all windows. Answers and Classes belong to them, one each.
-	Events  []audit.Event
+	Events  []*audit.Event
 	Answers []Answer
 	Classes []audit.Class
 	// Logged are the ids of the events of which the log of a room spoke before they were here.
@@ -88,7 +88,7 @@ func NewBatch(windows ...audit.ReadWindow) Batch {
 		b.Events = windows[0].Events
 		return b
 	}
-	b.Events = make([]audit.Event, 0, events)
+	b.Events = make([]*audit.Event, 0, events)
 	for i := range windows {
 		from := len(b.Events)
 		b.Events = append(b.Events, windows[i].Events...)
@@ -110,7 +110,7 @@ func (b *Batch) Judge(evidence Evidence, rooms *Rooms) {
 	slices.Sort(b.StaleTitles)
 	b.StaleTitles = slices.Compact(b.StaleTitles)
 	for i, a := range b.Answers {
-		rooms.NoteOpen(b.Open, a, b.Events[i])
+		rooms.NoteOpen(b.Open, a, *b.Events[i])
 	}
 	for id := range evidence.Logs {
 		b.Logged = append(b.Logged, id)
@@ -124,13 +124,13 @@ func (b *Batch) judge(evidence Evidence, rooms *Rooms) {
 	for i, e := range b.Events {
 		log := evidence.Logs[e.ID]
 		var sightings []Sighting
-		if entry, ok := EntryOf(e); ok && len(evidence.Sightings) > 0 {
+		if entry, ok := EntryOf(*e); ok && len(evidence.Sightings) > 0 {
 			sightings = evidence.Sightings[entry]
 		}
-		b.Answers[i] = Judge(e, log.RoomID, sightings, rooms)
+		b.Answers[i] = Judge(*e, log.RoomID, sightings, rooms)
 		if move := b.Moves[e.ID]; b.Answers[i].Source == SourceUnplacedMove && !move.Crossing && !move.AtEdge {
 			b.Answers[i] = Answer{} // all of it happened outside of rooms
 		}
-		b.Classes[i] = audit.Classify(e, log.OwnMembership)
+		b.Classes[i] = audit.Classify(*e, log.OwnMembership)
 	}
 }

@@ -20,7 +20,7 @@ type Calls struct {
 }
 
 // callsOf sums up what the events call for; answers are those of Judge.
-func callsOf(events []audit.Event, answers []Answer) Calls {
+func callsOf(events []*audit.Event, answers []Answer) Calls {
 	calls := Calls{Members: map[string]time.Time{}, Unexplained: map[string]time.Time{}}
 	for i, e := range events {
 		action, known := audit.LookupAction(e.Kind.ActionID)

@@ -79,7 +79,7 @@ type EntryMove struct {
 // out that lay outside of rooms. An act across the border of a room has two events with the same target at one
 // moment, and one within a room has one, which names the room. Of two with fractions of seconds one may lie
 // beyond the span's edge.
-func movesOf(events []audit.Event, span audit.Span) map[int64]EntryMove {
+func movesOf(events []*audit.Event, span audit.Span) map[int64]EntryMove {
 	type act struct {
 		action int32
 		actor  string

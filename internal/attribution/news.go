@@ -17,11 +17,11 @@ type News struct {
 }
 
 // gather sums up what the events tell of rooms. Only events about a room as a whole tell something.
-func gather(events []audit.Event, rooms *Rooms) []News {
+func gather(events []*audit.Event, rooms *Rooms) []News {
 	var news []News
 	index := map[string]int{}
 	for _, e := range events {
-		about := named(e, rooms)
+		about := named(*e, rooms)
 		if about.Source != SourceTarget {
 			continue
 		}
@@ -31,7 +31,7 @@ func gather(events []audit.Event, rooms *Rooms) []News {
 			index[about.RoomID] = at
 			news = append(news, News{RoomID: about.RoomID})
 		}
-		news[at].add(e)
+		news[at].add(*e)
 	}
 	return news
 }

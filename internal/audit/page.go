@@ -36,7 +36,7 @@ type ReadWindow struct {
 	Rows int
 	// ReadAt is the portal's clock when the reading ended.
 	ReadAt      time.Time
-	Events      []Event
+	Events      []*Event
 	Undecodable []Undecodable
 	// GapCause is why the window cannot be called complete, empty if it can.
 	GapCause string

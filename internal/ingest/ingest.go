@@ -94,7 +94,7 @@ type Sink interface {
 	RoomsToAsk(ctx context.Context, before time.Time) ([]string, error)
 	GroupsToAsk(ctx context.Context, before time.Time) ([]string, error)
 
-	Evidence(ctx context.Context, events []audit.Event) (attribution.Evidence, error)
+	Evidence(ctx context.Context, events []*audit.Event) (attribution.Evidence, error)
 	LogStates(ctx context.Context) ([]audit.LogState, error)
 	// LastEdits are when something was last done in each room that its log may have.
 	LastEdits(ctx context.Context) (map[string]time.Time, error)
@@ -308,7 +308,7 @@ func (s *Syncer) releaseQuarantined(ctx context.Context) error {
 	for _, item := range held {
 		if event, err := s.source.Decode(item.Body); err == nil {
 			released = append(released, item)
-			read.Events = append(read.Events, event)
+			read.Events = append(read.Events, &event)
 		}
 	}
 	if len(released) == 0 {

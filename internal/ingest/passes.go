@@ -107,11 +107,9 @@ func (p *passes) page(start, size int) (audit.EventPage, error) {
 }
 
 func (p *passes) result() audit.ReadWindow {
-	events := make([]audit.Event, 0, len(p.events))
-	for _, e := range slices.SortedFunc(maps.Values(p.events), func(a, b *audit.Event) int { return a.At.Compare(b.At) }) {
-		events = append(events, *e)
-	}
 	return audit.ReadWindow{
-		Span: p.span, Rows: p.rows, ReadAt: p.readAt, Events: events, Undecodable: slices.Collect(maps.Values(p.items)),
+		Span: p.span, Rows: p.rows, ReadAt: p.readAt,
+		Events:      slices.SortedFunc(maps.Values(p.events), func(a, b *audit.Event) int { return a.At.Compare(b.At) }),
+		Undecodable: slices.Collect(maps.Values(p.items)),
 	}
 }

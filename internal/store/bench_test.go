@@ -22,7 +22,7 @@ import (
 // rollups included, and for comparison in the same run copies the same rows into a
 // bare table without indexes.
 func BenchmarkLoad(b *testing.B) {
-	const events = 100_000
+	const events = 200_000
 	all := readEvents(b, events)
 	var load, bare time.Duration
 	for b.Loop() {
@@ -35,7 +35,7 @@ func BenchmarkLoad(b *testing.B) {
 }
 
 // readEvents returns the events of an invented portal, oldest first.
-func readEvents(b *testing.B, n int) []audit.Event {
+func readEvents(b *testing.B, n int) []*audit.Event {
 	b.Helper()
 	portal := worldgen.New(worldgen.Config{Seed: 1, Events: n, Rooms: 200, People: 500, End: now})
 	server := httptest.NewServer(demoportal.New(portal, demoportal.Options{Now: func() time.Time { return now }}))
@@ -44,13 +44,15 @@ func readEvents(b *testing.B, n int) []audit.Event {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var all []audit.Event
+	var all []*audit.Event
 	for {
 		page, err := client.Events(b.Context(), now.AddDate(-5, 0, 0), now, len(all), 100)
 		if err != nil {
 			b.Fatal(err)
 		}
-		all = append(all, page.Events...)
+		for i := range page.Events {
+			all = append(all, &page.Events[i])
+		}
 		if page.Rows() < 100 {
 			slices.Reverse(all)
 			return all
@@ -58,7 +60,7 @@ func readEvents(b *testing.B, n int) []audit.Event {
 	}
 }
 
-func loadWindows(b *testing.B, url string, all []audit.Event) time.Duration {
+func loadWindows(b *testing.B, url string, all []*audit.Event) time.Duration {
 	b.Helper()
 	st, err := store.Open(b.Context(), url)
 	if err != nil {
@@ -74,26 +76,25 @@ func loadWindows(b *testing.B, url string, all []audit.Event) time.Duration {
 		b.Fatal(err)
 	}
 	rooms := attribution.NewRooms(nil)
-	begin := time.Now()
+	var windows []audit.ReadWindow // newest first
 	to := now
-	var waiting []audit.ReadWindow
-	for _, window := range slices.Backward(slices.Collect(slices.Chunk(all, 2000))) { // newest first, five at once, as sync does
-		from := window[0].At
-		read := audit.ReadWindow{Span: audit.Span{From: from, To: to}, Rows: len(window), ReadAt: now, Events: window}
-		if waiting = append(waiting, read); len(waiting) == 5 {
-			batch := attribution.NewBatch(waiting...)
-			batch.Judge(attribution.Evidence{}, rooms)
-			if _, err := w.CommitWindows(b.Context(), batch); err != nil {
-				b.Fatal(err)
-			}
-			waiting = nil
-		}
+	for _, events := range slices.Backward(slices.Collect(slices.Chunk(all, 2000))) {
+		from := events[0].At
+		windows = append(windows, audit.ReadWindow{Span: audit.Span{From: from, To: to}, Rows: len(events), ReadAt: now, Events: events})
 		to = from
+	}
+	begin := time.Now()
+	for together := range slices.Chunk(windows, 10) { // as sync does
+		batch := attribution.NewBatch(together...)
+		batch.Judge(attribution.Evidence{}, rooms)
+		if _, err := w.CommitWindows(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
 	}
 	return time.Since(begin)
 }
 
-func copyBare(b *testing.B, url string, all []audit.Event) time.Duration {
+func copyBare(b *testing.B, url string, all []*audit.Event) time.Duration {
 	b.Helper()
 	conn, err := pgx.Connect(b.Context(), url)
 	if err != nil {
@@ -113,7 +114,7 @@ func copyBare(b *testing.B, url string, all []audit.Event) time.Duration {
 		_, err := conn.CopyFrom(b.Context(), pgx.Identifier{"bare"},
 			[]string{"id", "at", "actor", "actor_name", "action", "description", "ip", "country", "city", "browser", "platform", "page", "target", "context"},
 			pgx.CopyFromSlice(len(window), func(i int) ([]any, error) {
-				e := &window[i]
+				e := window[i]
 				from := e.Client.Origin()
 				return []any{
 					e.ID, e.At, e.ActorID, e.ActorName, e.Kind.ActionID, e.Text, from.IP, from.Country, from.City,

@@ -156,13 +156,12 @@ type clientJSON struct {
 }
 
 // resolveDimensions makes sure that keys has all values of the events.
-func (w *Writer) resolveDimensions(ctx context.Context, q *db.Queries, events []audit.Event) error {
+func (w *Writer) resolveDimensions(ctx context.Context, q *db.Queries, events []*audit.Event) error {
 	accounts, kinds, clients := map[string]bool{}, map[audit.Kind]bool{}, map[audit.Client]bool{}
 	pages, contexts := map[string]bool{}, map[string]bool{}
 	names := map[string]string{}
 	w.keys.limit() // here, not later: of what is known nothing is asked for
-	for i := range events {
-		e := &events[i]
+	for _, e := range events {
 		if want(accounts, e.ActorID, w.keys.accounts) {
 			names[e.ActorID] = e.ActorName
 		}

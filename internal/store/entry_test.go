@@ -21,7 +21,7 @@ func evidence(t *testing.T, moves int, entries ...audit.LogEntry) []attribution.
 	must(t, err)
 	read := audit.ReadWindow{Span: audit.Span{From: day(-20), To: day(-1)}, ReadAt: now, Rows: 2 * moves}
 	for i := range 2 * moves {
-		read.Events = append(read.Events, audit.Event{
+		read.Events = append(read.Events, &audit.Event{
 			ID: int64(i + 1), At: day(-15).Add(time.Duration(i/2) * time.Hour), ActorID: "boss",
 			Kind:   audit.Kind{ActionID: audit.ActionFolderMovedOverwriting, Product: sql.NullInt16{Int16: audit.ProductDocuments, Valid: true}},
 			Target: []string{strconv.Itoa(100 + i/2), "900"}, Context: sql.NullString{String: "Rooms: Tender", Valid: true},
@@ -32,7 +32,7 @@ func evidence(t *testing.T, moves int, entries ...audit.LogEntry) []attribution.
 	batch.Judge(attribution.Evidence{}, rooms)
 	_, err = r.writer.CommitWindows(t.Context(), batch)
 	must(t, err)
-	known, err := r.writer.Evidence(t.Context(), []audit.Event{{ID: 99, Target: []string{"7"}, Kind: audit.Kind{ActionID: fileAction}}})
+	known, err := r.writer.Evidence(t.Context(), []*audit.Event{{ID: 99, Target: []string{"7"}, Kind: audit.Kind{ActionID: fileAction}}})
 	must(t, err)
 	return known.Sightings[attribution.Entry{ID: "7"}]
 }
@@ -116,13 +116,13 @@ func TestRoomTakenForFolder(t *testing.T) {
 	r := newRoster(t)
 	_, err := r.writer.StartRun(t.Context(), "test", now, now)
 	must(t, err)
-	event := func(id int64, action int32, target ...string) audit.Event {
-		return audit.Event{
+	event := func(id int64, action int32, target ...string) *audit.Event {
+		return &audit.Event{
 			ID: id, At: day(-40), ActorID: "boss", Target: target, Context: sql.NullString{String: "Rooms: Tender", Valid: true},
 			Kind: audit.Kind{ActionID: action, Product: sql.NullInt16{Int16: audit.ProductDocuments, Valid: true}},
 		}
 	}
-	read := audit.ReadWindow{Span: audit.Span{From: day(-41), To: day(-1)}, ReadAt: now, Rows: 3, Events: []audit.Event{
+	read := audit.ReadWindow{Span: audit.Span{From: day(-41), To: day(-1)}, ReadAt: now, Rows: 3, Events: []*audit.Event{
 		// A folder that left some room, lest all stays where it was seen.
 		event(1, fileAction, "7"), event(2, audit.ActionFolderMovedOverwriting, "100", "901"), event(3, audit.ActionFolderMovedOverwriting, "100", "901"),
 	}}

@@ -240,7 +240,7 @@ func (w *Writer) setLogs(ctx context.Context, q *db.Queries, turns []audit.LogTu
 }
 
 // pendingLogs returns what logs have said of the given events before they were here.
-func (w *Writer) pendingLogs(ctx context.Context, events []audit.Event) (map[int64]attribution.LogEvidence, error) {
+func (w *Writer) pendingLogs(ctx context.Context, events []*audit.Event) (map[int64]attribution.LogEvidence, error) {
 	ids := make([]int64, len(events))
 	for i := range events {
 		ids[i] = events[i].ID

@@ -416,9 +416,9 @@ type judged struct {
 
 // judgeAgain moves events to where the rules say they belong by now.
 func (w *Writer) judgeAgain(ctx context.Context, q *db.Queries, events []judged, judge Judge) error {
-	plain := make([]audit.Event, len(events))
+	plain := make([]*audit.Event, len(events))
 	for i := range events {
-		plain[i] = events[i].event
+		plain[i] = &events[i].event
 	}
 	sightings, err := w.sightings(ctx, q, plain)
 	if err != nil {

@@ -259,7 +259,7 @@ func stagePlay(ctx context.Context, t *rapid.T, st *store.Store, conn *pgx.Conn,
 			if a.at.Before(held.From) || !a.at.Before(held.To) {
 				continue
 			}
-			b.Events = append(b.Events, audit.Event{ID: int64(i + 1), At: a.at, ActorID: p.people[a.person].id, ActorName: p.people[a.person].id})
+			b.Events = append(b.Events, &audit.Event{ID: int64(i + 1), At: a.at, ActorID: p.people[a.person].id, ActorName: p.people[a.person].id})
 			b.Answers = append(b.Answers, attribution.Answer{Source: a.source, RoomID: a.room})
 			b.Classes = append(b.Classes, a.class)
 		}

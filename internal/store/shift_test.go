@@ -38,7 +38,7 @@ func TestShiftsEqualRecount(t *testing.T) {
 
 		var b attribution.Batch
 		for i := range rapid.IntRange(1, 12).Draw(t, "events") {
-			e := audit.Event{
+			e := &audit.Event{
 				ID: int64(i + 1), At: dayOne.Add(time.Duration(rapid.IntRange(20, 30).Draw(t, "hour")) * time.Hour),
 				ActorID: rapid.SampledFrom(people).Draw(t, "actor"),
 			}

@@ -12,7 +12,7 @@ import (
 
 // Evidence returns what is known of the given events beyond themselves: what
 // logs said of them before they were here, and where their files and folders were seen.
-func (w *Writer) Evidence(ctx context.Context, events []audit.Event) (attribution.Evidence, error) {
+func (w *Writer) Evidence(ctx context.Context, events []*audit.Event) (attribution.Evidence, error) {
 	var evidence attribution.Evidence
 	logs, err := w.pendingLogs(ctx, events)
 	if err != nil {
@@ -24,10 +24,10 @@ func (w *Writer) Evidence(ctx context.Context, events []audit.Event) (attributio
 }
 
 // sightings returns where the files and folders of events were seen, by time.
-func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []audit.Event) (map[attribution.Entry][]attribution.Sighting, error) {
+func (w *Writer) sightings(ctx context.Context, q *db.Queries, events []*audit.Event) (map[attribution.Entry][]attribution.Sighting, error) {
 	entries := map[attribution.Entry]bool{}
-	for i := range events {
-		if entry, ok := attribution.EntryOf(events[i]); ok {
+	for _, e := range events {
+		if entry, ok := attribution.EntryOf(*e); ok {
 			entries[entry] = true
 		}
 	}

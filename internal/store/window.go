@@ -121,7 +121,7 @@ func (w *Writer) quarantine(ctx context.Context, q *db.Queries, window audit.Rea
 // compareHeld returns the indexes of the events that are not held yet, by
 // rising id. It makes sure that those held are the same acts, and gives them the
 // earlier of two dates.
-func (w *Writer) compareHeld(ctx context.Context, q *db.Queries, events []audit.Event) (fresh []int, err error) {
+func (w *Writer) compareHeld(ctx context.Context, q *db.Queries, events []*audit.Event) (fresh []int, err error) {
 	order := make([]int, len(events))
 	for i := range order {
 		order[i] = i
@@ -132,7 +132,7 @@ func (w *Writer) compareHeld(ctx context.Context, q *db.Queries, events []audit.
 	ids := make([]int64, 0, len(events))
 	listed := make(map[int64]*audit.Event, len(events))
 	for _, i := range order {
-		e := &events[i]
+		e := events[i]
 		twin := listed[e.ID]
 		if twin == nil {
 			listed[e.ID] = e
@@ -226,7 +226,7 @@ func (w *Writer) addEvents(ctx context.Context, q *db.Queries, b attribution.Bat
 		}
 		i := fresh[0]
 		fresh = fresh[1:]
-		row = w.eventRow(&b.Events[i], b.Answers[i], b.Classes[i])
+		row = w.eventRow(b.Events[i], b.Answers[i], b.Classes[i])
 		counted.add(&row)
 		if c.OldestNew.IsZero() || row.OccurredAt.Before(c.OldestNew) {
 			c.OldestNew = row.OccurredAt
@@ -441,7 +441,7 @@ func (w *Writer) eventRow(e *audit.Event, a attribution.Answer, class audit.Clas
 }
 
 // addUnknownActions writes outside the window's transaction: action is shared by all portals.
-func (w *Writer) addUnknownActions(ctx context.Context, events []audit.Event) error {
+func (w *Writer) addUnknownActions(ctx context.Context, events []*audit.Event) error {
 	unknown := map[int32]bool{}
 	for i := range events {
 		if kind := events[i].Kind; w.keys.kinds[kind] == 0 {

@@ -114,9 +114,9 @@ func TestWindowsTogether(t *testing.T) {
 		}
 		const seconds = 12
 		second := func(halves int) time.Time { return dayOne.Add(time.Duration(halves) * time.Second / 2) }
-		var events []audit.Event
+		var events []*audit.Event
 		for i := range rapid.IntRange(1, 12).Draw(t, "events") {
-			e := audit.Event{
+			e := &audit.Event{
 				ID: int64(i + 1), At: second(rapid.IntRange(0, 2*seconds).Draw(t, "half second")), ActorID: "boss",
 				Kind:   audit.Kind{ActionID: fileAction, Product: sql.NullInt16{Int16: audit.ProductDocuments, Valid: true}},
 				Target: []string{"7"}, Context: sql.NullString{String: "Rooms: Tender", Valid: true},
