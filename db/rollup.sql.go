@@ -336,7 +336,8 @@ type ListCountedDaysParams struct {
 	PortalID int32
 }
 
-// Those of the UTC days that have rows in room_day, account_day or event_hour. Each row of them has one in event_day.
+// Those of the UTC days of which anything is counted. A day that has rows in room_day, account_day or event_hour has one in
+// event_day: who writes them keeps to that, since the rows of all other days are copied.
 func (q *Queries) ListCountedDays(ctx context.Context, arg ListCountedDaysParams) ([]time.Time, error) {
 	rows, err := q.db.Query(ctx, listCountedDays, arg.Days, arg.PortalID)
 	if err != nil {
@@ -420,7 +421,7 @@ type RaiseRoomLastsParams struct {
 	ManageLastAt []time.Time
 }
 
-// Notes the last times of events that were not counted yet. Times in year 1 stand for none.
+// Notes the last times of events that were not counted yet, each room and account once. Times in year 1 stand for none.
 // A first sync goes backward in time and changes few rows: to look is cheaper than to run into a conflict.
 func (q *Queries) RaiseRoomLasts(ctx context.Context, arg RaiseRoomLastsParams) error {
 	_, err := q.db.Exec(ctx, raiseRoomLasts,

@@ -1,5 +1,6 @@
 -- name: ListCountedDays :many
--- Those of the UTC days that have rows in room_day, account_day or event_hour. Each row of them has one in event_day.
+-- Those of the UTC days of which anything is counted. A day that has rows in room_day, account_day or event_hour has one in
+-- event_day: who writes them keeps to that, since the rows of all other days are copied.
 SELECT d.day::date AS day
 FROM (SELECT unnest(@days::date[]) AS day) AS d
 WHERE EXISTS (SELECT 1 FROM event_day AS e WHERE e.portal_id = @portal_id AND e.day = d.day);
@@ -60,7 +61,7 @@ ON CONFLICT (portal_id, room_key, account_key, day) DO UPDATE SET
     manage_last_at = greatest(d.manage_last_at, excluded.manage_last_at);
 
 -- name: RaiseRoomLasts :exec
--- Notes the last times of events that were not counted yet. Times in year 1 stand for none.
+-- Notes the last times of events that were not counted yet, each room and account once. Times in year 1 stand for none.
 -- A first sync goes backward in time and changes few rows: to look is cheaper than to run into a conflict.
 INSERT INTO room_last AS l (portal_id, room_key, account_key, view_last_at, edit_last_at, manage_last_at)
 SELECT

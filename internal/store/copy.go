@@ -8,8 +8,9 @@ import (
 	"roompulse/db"
 )
 
-// copyEvents copies the rows that next makes until it has no more. It makes them one by one, while those before are on
-// their way to the server: a tenth of the time of loading.
+// copyEvents copies the rows that next makes until it has no more. It makes them one by one, in another goroutine, while
+// those before are on their way to the server, which saves a tenth of the time of loading. When it returns, also with
+// an error, next is not running any more.
 func (p *pipeline) copyEvents(ctx context.Context, next func() (row db.CopyEventsParams, ok bool)) (int64, error) {
 	rows := &eventRows{pipeline: p, next: next}
 	return db.New(rows).CopyEvents(ctx, rows.row[:])

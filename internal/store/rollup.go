@@ -3,9 +3,12 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"roompulse/db"
 	"roompulse/internal/attribution"
@@ -90,8 +93,8 @@ func (c *count) add(at time.Time) {
 	c.events++
 }
 
-// columns are the values in a row of a rollup: null where there are no events.
-func (c *count) columns() (events *int32, first, last *time.Time) {
+// values are those of a row of room_day: null where there are no events.
+func (c *count) values() (events *int32, first, last *time.Time) {
 	if c.events == 0 {
 		return nil, nil, nil
 	}
@@ -99,7 +102,7 @@ func (c *count) columns() (events *int32, first, last *time.Time) {
 }
 
 // addToRollups adds events that have just been stored to the rollups. Days of which nothing is counted yet, most of
-// those of a first sync, have their rows copied: to look for each row first costs twice as much.
+// those of a first sync, have their rows copied: to look for each row first takes half as long again.
 func (w *Writer) addToRollups(ctx context.Context, q *db.Queries, t tally) error {
 	if err := w.raiseLasts(ctx, q, t); err != nil {
 		return err
@@ -137,16 +140,26 @@ func (w *Writer) copyNewDays(ctx context.Context, q *db.Queries, t tally) error 
 		return nil
 	}
 	if err := w.copyRoomDays(ctx, q, takeOut(t.rooms, func(key roomDay) bool { return days[key.day] })); err != nil {
-		return fmt.Errorf("copy room days: %w", err)
+		return fmt.Errorf("copy room days: %w", explainTwice(err))
 	}
 	if err := w.copyAccountDays(ctx, q, takeOut(t.accounts, func(key accountDay) bool { return days[key.day] })); err != nil {
-		return fmt.Errorf("copy account days: %w", err)
+		return fmt.Errorf("copy account days: %w", explainTwice(err))
 	}
 	hours := takeOut(t.hours, func(key eventHour) bool { return days[key.day()] })
 	if err := w.copyEventHours(ctx, q, hours); err != nil {
-		return fmt.Errorf("copy event hours: %w", err)
+		return fmt.Errorf("copy event hours: %w", explainTwice(err))
 	}
 	return w.addToEventDays(ctx, q, hours)
+}
+
+const pgUniqueViolation = "23505"
+
+// explainTwice says what mends a day that has counts although event_day has no row of it.
+func explainTwice(err error) error {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == pgUniqueViolation {
+		return fmt.Errorf("the counts of a day contradict each other, as after a change by somebody else; `roompulse verify --repair` mends them: %w", err)
+	}
+	return err
 }
 
 // takeOut moves the values with such keys to another map.
@@ -165,9 +178,9 @@ func (w *Writer) copyRoomDays(ctx context.Context, q *db.Queries, rooms roomCoun
 	rows := make([]db.CopyRoomDaysParams, 0, len(rooms))
 	for key, c := range rooms {
 		row := db.CopyRoomDaysParams{PortalID: w.Portal.ID, RoomKey: key.room, AccountKey: key.account, Day: dayTime(key.day)}
-		row.Views, row.ViewFirstAt, row.ViewLastAt = c[0].columns()
-		row.Edits, row.EditFirstAt, row.EditLastAt = c[1].columns()
-		row.Manages, row.ManageFirstAt, row.ManageLastAt = c[2].columns()
+		row.Views, row.ViewFirstAt, row.ViewLastAt = c[0].values()
+		row.Edits, row.EditFirstAt, row.EditLastAt = c[1].values()
+		row.Manages, row.ManageFirstAt, row.ManageLastAt = c[2].values()
 		rows = append(rows, row)
 	}
 	slices.SortFunc(rows, func(a, b db.CopyRoomDaysParams) int {

@@ -3,13 +3,16 @@ package store_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"roompulse/internal/attribution"
 	"roompulse/internal/audit"
 	"roompulse/internal/store"
+	"roompulse/internal/testkit/pgtest"
 )
 
 // dump is all that verify answers for, as text.
@@ -190,5 +193,45 @@ func TestVerifyReferences(t *testing.T) {
 	}
 	if v, err := reader.Verify(t.Context(), ignore); err != nil || v.Sound() {
 		t.Errorf("found %+v, %v", v.Findings, err)
+	}
+}
+
+// TestSyncOfTornRollups: where counts contradict each other nothing is counted twice, and the error says what mends them.
+func TestSyncOfTornRollups(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	st, conn := open(t, url), connect(t, url)
+	w, err := st.OpenWriter(t.Context(), "https://acme.example.org", owner("o"), now)
+	must(t, err)
+	portal := w.Portal
+	_, err = w.StartRun(t.Context(), "test", now, now)
+	must(t, err)
+	noon := now.AddDate(0, 0, -3).Truncate(24 * time.Hour).Add(12 * time.Hour)
+	commit := func(id int64, from, to time.Time) error {
+		batch := attribution.NewBatch(audit.ReadWindow{
+			Span: audit.Span{From: from, To: to}, ReadAt: now, Rows: 1, Events: []*audit.Event{{ID: id, At: from, ActorID: "ann"}},
+		})
+		batch.Judge(attribution.Evidence{}, attribution.NewRooms(nil))
+		_, err := w.CommitWindows(t.Context(), batch)
+		return err
+	}
+	must(t, commit(2, noon, noon.Add(time.Hour)))
+	_, err = conn.Exec(t.Context(), "DELETE FROM event_day")
+	must(t, err)
+	if err := commit(1, noon.Add(-time.Hour), noon); err == nil || !strings.Contains(err.Error(), "`roompulse verify --repair` mends them") {
+		t.Fatalf("the error reads %v", err)
+	}
+	w.Close()
+	if v := repair(t, st, portal); !v.Sound() || !finds(v, audit.PartEventDays, true) {
+		t.Fatalf("repaired %+v", v.Findings)
+	}
+	w, err = st.OpenWriter(t.Context(), portal.Host, owner("o"), now)
+	must(t, err)
+	defer w.Close()
+	must(t, commit(1, noon.Add(-time.Hour), noon))
+	v, err := st.Reader(portal).Verify(t.Context(), ignore)
+	must(t, err)
+	if v.Events != 2 || len(v.Findings) > 0 {
+		t.Fatalf("%d events, %+v", v.Events, v.Findings)
 	}
 }
