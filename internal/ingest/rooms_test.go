@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,8 +220,8 @@ func TestSyncPlacesMovesAtTheirTime(t *testing.T) {
 // closedPortal is a portal that does not show what the key lacks the rights for.
 type closedPortal struct {
 	*docspace.Client
-	logs, files bool // it shows these
-	asked       int  // for files
+	logs, files bool         // it shows these
+	asked       atomic.Int32 // for files
 }
 
 func (c *closedPortal) RoomLog(ctx context.Context, id string, from, to time.Time, start, count int) (audit.LogPage, error) {
@@ -231,7 +232,7 @@ func (c *closedPortal) RoomLog(ctx context.Context, id string, from, to time.Tim
 }
 
 func (c *closedPortal) FileFolder(ctx context.Context, id string) (string, error) {
-	if c.asked++; !c.files {
+	if c.asked.Add(1); !c.files {
 		return "", audit.ErrNotReadable
 	}
 	return c.Client.FileFolder(ctx, id)
@@ -249,12 +250,12 @@ func TestSyncAsksForRefusedFilesAgain(t *testing.T) {
 	file := w.At(begin.Add(time.Hour), w.Owner()).Upload(room.Folder, "a.docx")
 	h := newHarness(t, w, end)
 	portal := &closedPortal{Client: h.client}
-	sync := func(asked int, room string) {
+	sync := func(asked int32, room string) {
 		t.Helper()
 		_, err := h.syncFrom(t, portal, ingest.Options{})
 		must(t, err)
-		if got := h.roomsOf(t, file.ID); portal.asked != asked || got[0] != room {
-			t.Errorf("on %s the portal was asked %d times and the file is in %q, want %d and %q", h.now.Format(time.DateOnly), portal.asked, got[0], asked, room)
+		if got := h.roomsOf(t, file.ID); portal.asked.Load() != asked || got[0] != room {
+			t.Errorf("on %s the portal was asked %d times and the file is in %q, want %d and %q", h.now.Format(time.DateOnly), portal.asked.Load(), got[0], asked, room)
 		}
 	}
 	sync(1, "")
