@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -26,16 +27,21 @@ func TestInterruptedRemind(t *testing.T) {
 		return cmd
 	}
 
-	cmd := remind()
+	running := make(chan *os.Process, 1)
 	server.Fault(func(step smtptest.Step, _ smtptest.Message) error {
 		if step == smtptest.Taken && len(server.Messages()) == 2 {
-			return cmd.Process.Signal(syscall.SIGTERM)
+			return (<-running).Signal(syscall.SIGTERM)
 		}
 		return nil
 	})
+	cmd := remind()
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
-	err := cmd.Run()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	running <- cmd.Process
+	err := cmd.Wait()
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.ExitCode() != 1 || stderr.String() != "roompulse: interrupted\n" {
 		t.Errorf("it ends with %v and says %s", err, &stderr)
