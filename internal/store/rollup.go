@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -176,16 +177,14 @@ func takeOut[K comparable, V any](from map[K]V, such func(K) bool) map[K]V {
 
 func (w *Writer) copyRoomDays(ctx context.Context, q *db.Queries, rooms roomCounts) error {
 	rows := make([]db.CopyRoomDaysParams, 0, len(rooms))
-	for key, c := range rooms {
+	for _, key := range slices.SortedFunc(maps.Keys(rooms), roomDay.compare) {
+		c := rooms[key]
 		row := db.CopyRoomDaysParams{PortalID: w.Portal.ID, RoomKey: key.room, AccountKey: key.account, Day: dayTime(key.day)}
 		row.Views, row.ViewFirstAt, row.ViewLastAt = c[0].values()
 		row.Edits, row.EditFirstAt, row.EditLastAt = c[1].values()
 		row.Manages, row.ManageFirstAt, row.ManageLastAt = c[2].values()
 		rows = append(rows, row)
 	}
-	slices.SortFunc(rows, func(a, b db.CopyRoomDaysParams) int {
-		return cmp.Or(cmp.Compare(a.RoomKey, b.RoomKey), cmp.Compare(a.AccountKey, b.AccountKey), a.Day.Compare(b.Day))
-	})
 	_, err := q.CopyRoomDays(ctx, rows)
 	return err
 }

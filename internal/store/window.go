@@ -27,10 +27,11 @@ func (w *Writer) CommitWindows(ctx context.Context, b attribution.Batch) (audit.
 		return audit.Committed{}, err
 	}
 	var committed audit.Committed
-	err := w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
-		if committed, err = w.commitEvents(ctx, q, b); err != nil {
+	err := w.inPipeline(ctx, func(ctx context.Context, p *pipeline) (err error) {
+		if committed, err = w.commitEvents(ctx, p, b); err != nil {
 			return err
 		}
+		q := db.New(p)
 		for _, window := range b.Windows {
 			if err := w.putWindow(ctx, q, window, b.Late); err != nil {
 				return err
@@ -68,7 +69,8 @@ func (w *Writer) putWindow(ctx context.Context, q *db.Queries, window audit.Read
 }
 
 // commitEvents stores events, what they tell of rooms, and the rollups.
-func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.Batch) (c audit.Committed, err error) {
+func (w *Writer) commitEvents(ctx context.Context, p *pipeline, b attribution.Batch) (c audit.Committed, err error) {
+	q := db.New(p)
 	if err := w.resolveKeys(ctx, q, b); err != nil {
 		return c, err
 	}
@@ -76,7 +78,7 @@ func (w *Writer) commitEvents(ctx context.Context, q *db.Queries, b attribution.
 	if err != nil {
 		return c, err
 	}
-	if c, err = w.addEvents(ctx, q, b, fresh); err != nil {
+	if c, err = w.addEvents(ctx, p, b, fresh); err != nil {
 		return c, err
 	}
 	if len(b.Logged) > 0 {
@@ -215,7 +217,7 @@ func (w *Writer) moveEarlier(ctx context.Context, q *db.Queries, moves []change)
 // listed, falling order makes the primary key nearly twice as large), and adds
 // them to the rollups. The key refuses events that are held, so that nothing is
 // ever counted twice.
-func (w *Writer) addEvents(ctx context.Context, q *db.Queries, b attribution.Batch, fresh []int) (c audit.Committed, err error) {
+func (w *Writer) addEvents(ctx context.Context, p *pipeline, b attribution.Batch, fresh []int) (c audit.Committed, err error) {
 	if len(fresh) == 0 {
 		return c, nil
 	}
@@ -233,10 +235,10 @@ func (w *Writer) addEvents(ctx context.Context, q *db.Queries, b attribution.Bat
 		}
 		return row, true
 	}
-	if c.NewEvents, err = w.tx.copyEvents(ctx, next); err != nil {
+	if c.NewEvents, err = p.copyEvents(ctx, next); err != nil {
 		return c, fmt.Errorf("copy events: %w", err)
 	}
-	return c, w.addToRollups(ctx, q, counted)
+	return c, w.addToRollups(ctx, db.New(p), counted)
 }
 
 // Quarantined returns the items that could not be decoded.
@@ -262,11 +264,11 @@ func (w *Writer) Release(ctx context.Context, b attribution.Batch, items []audit
 	for i := range items {
 		hashes[i] = items[i].SHA256[:]
 	}
-	err = w.inTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
-		if c, err = w.commitEvents(ctx, q, b); err != nil {
+	err = w.inPipeline(ctx, func(ctx context.Context, p *pipeline) (err error) {
+		if c, err = w.commitEvents(ctx, p, b); err != nil {
 			return err
 		}
-		return q.DeleteQuarantined(ctx, db.DeleteQuarantinedParams{PortalID: w.Portal.ID, Hashes: hashes})
+		return db.New(p).DeleteQuarantined(ctx, db.DeleteQuarantinedParams{PortalID: w.Portal.ID, Hashes: hashes})
 	})
 	if err != nil {
 		return audit.Committed{}, fmt.Errorf("release items from quarantine: %w", err)

@@ -33,7 +33,6 @@ type Writer struct {
 	conn  *pgxpool.Conn
 	pid   uint32
 	q     *db.Queries
-	tx    *pipeline // the transaction that runs, nil outside of one
 	keys  keys
 	runID int32
 	// folders are known until more is, nil if they have to be read
@@ -157,16 +156,17 @@ const lastWords = 5 * time.Second
 
 // inTx runs f in one transaction. If it fails, what was learned of keys in it is forgotten.
 func (w *Writer) inTx(ctx context.Context, f func(ctx context.Context, q *db.Queries) error) error {
+	return w.inPipeline(ctx, func(ctx context.Context, p *pipeline) error { return f(ctx, db.New(p)) })
+}
+
+// inPipeline is inTx for who copies events.
+func (w *Writer) inPipeline(ctx context.Context, f func(ctx context.Context, p *pipeline) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	ctx, cancel := outlive(ctx, lastWords)
 	defer cancel()
-	err := inPipeline(ctx, w.conn.Conn(), func(p *pipeline) error {
-		w.tx = p
-		return f(ctx, db.New(p))
-	})
-	w.tx = nil
+	err := inPipeline(ctx, w.conn.Conn(), func(p *pipeline) error { return f(ctx, p) })
 	if err != nil {
 		w.keys = newKeys()
 	}
